@@ -1,0 +1,16 @@
+"""The product's own settings in a state directory of the test run's own, so that no test touches real state."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+if "VM_MIGRATE_STATE_DIR" not in os.environ:
+    state_dir = tempfile.mkdtemp(prefix="vm-migrate-test-")
+    atexit.register(shutil.rmtree, state_dir, ignore_errors=True)
+    os.environ["VM_MIGRATE_STATE_DIR"] = state_dir
+
+from vmmigrate.settings import *  # noqa: E402, F403
+
+# Slow on purpose in the product; a test that logs in a person does not test the hash.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,1 @@
+"""Checks of a deployment, run by `manage.py check --deploy`."""
