@@ -1,0 +1,137 @@
+"""Protocols: everything anyone may ask of a host and a guest, without knowing libvirt.
+
+The driver (hosts.driver) implements them. All calls may raise hosts.errors.HostError subclasses and nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hosts.facts.domain import DomainStatus, GuestReading
+from hosts.facts.host import HostFacts
+from hosts.facts.jobstats import JobStats
+from hosts.facts.storage import VolumeFacts
+
+
+class MigrateFlag(enum.StrEnum):
+    """virDomainMigrateFlags by libvirt's own names (VIR_MIGRATE_…)."""
+
+    LIVE = "LIVE"
+    PEER2PEER = "PEER2PEER"
+    TUNNELLED = "TUNNELLED"
+    PERSIST_DEST = "PERSIST_DEST"
+    UNDEFINE_SOURCE = "UNDEFINE_SOURCE"
+    PAUSED = "PAUSED"
+    NON_SHARED_DISK = "NON_SHARED_DISK"
+    NON_SHARED_INC = "NON_SHARED_INC"
+    NON_SHARED_SYNCHRONOUS_WRITES = "NON_SHARED_SYNCHRONOUS_WRITES"
+    CHANGE_PROTECTION = "CHANGE_PROTECTION"
+    UNSAFE = "UNSAFE"
+    OFFLINE = "OFFLINE"
+    COMPRESSED = "COMPRESSED"
+    ABORT_ON_ERROR = "ABORT_ON_ERROR"
+    AUTO_CONVERGE = "AUTO_CONVERGE"
+    RDMA_PIN_ALL = "RDMA_PIN_ALL"
+    POSTCOPY = "POSTCOPY"
+    POSTCOPY_RESUME = "POSTCOPY_RESUME"
+    TLS = "TLS"
+    PARALLEL = "PARALLEL"
+    ZEROCOPY = "ZEROCOPY"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrder:
+    """What libvirt is asked to do, complete and literal.
+
+    `parameters` uses libvirt's typed parameter names (VIR_MIGRATE_PARAM_* values: migrate_uri, destination_name,
+    bandwidth, …; `migrate_disks` and `compression` are tuples of strings). `destination_uri` is the address
+    as the coordinator sees it: the source's libvirtd in peer-to-peer, otherwise unused.
+    """
+
+    domain_uuid: str
+    flags: frozenset[MigrateFlag]
+    parameters: Mapping[str, int | str | tuple[str, ...]] = field(default_factory=dict)
+    destination_uri: str = ""
+
+
+class ProbeState(enum.StrEnum):
+    OPEN = "open"  # connected, or refused by the host itself: reachable
+    FILTERED = "filtered"  # silence or no route
+    FAILED = "failed"  # answered, but not as needed (login refused, name unknown)
+    UNKNOWN = "unknown"  # could not be asked
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    state: ProbeState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerProbe:
+    """What the source host itself sees of the destination (read over SSH; all UNKNOWN without SSH)."""
+
+    name_resolves: Probe
+    libvirt_login: Probe  # `virsh -c <peer address> uri` run on the source
+    migration_port: Probe  # a TCP connect to the first migration port
+    file_systems: Mapping[str, str] = field(default_factory=dict)  # disk path on the source → `stat -f -c %T`
+
+
+@dataclass(frozen=True, slots=True)
+class CpuComparison:
+    """Answer of the destination to "can you run this CPU": identical, superset, incompatible, unknown."""
+
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationReading:
+    """What only the destination can say about one guest."""
+
+    cpu: CpuComparison
+    volumes: Mapping[
+        str, VolumeFacts | None
+    ]  # disk path → what the destination's pools know (None: nothing there)
+
+
+class GuestPort(Protocol):
+    """One domain on one host."""
+
+    domain_uuid: str
+
+    def read_status(self) -> DomainStatus: ...
+    def read_xml(self, *, secure: bool = False, inactive: bool = False, migratable: bool = False) -> str: ...
+    def read_job(self) -> JobStats | None: ...
+    def read_completed_job(self) -> JobStats | None: ...
+    def transfer(self, order: TransferOrder, destination: HostPort | None) -> None:
+        """Blocks until libvirt returns. Peer-to-peer uses order.destination_uri, direct the destination's connection.
+        An error is not an outcome. Occupies one request of this connection for its whole life: poll on another."""
+
+    def abort_job(self) -> None: ...
+    def set_max_downtime(self, milliseconds: int) -> None: ...
+    def set_bandwidth(self, mib_per_s: int) -> None: ...
+    def start_postcopy(self) -> None: ...
+    def suspend(self) -> None: ...
+    def resume(self) -> None: ...
+    def destroy(self) -> None: ...
+    def undefine(self) -> None: ...
+    def set_autostart(self, autostart: bool) -> None: ...
+
+
+class HostPort(Protocol):
+    """One open connection to one host."""
+
+    def read_facts(self) -> HostFacts: ...
+    def read_guests(self) -> tuple[GuestReading, ...]: ...
+    def find_guest(self, domain_uuid: str) -> GuestPort | None: ...
+    def find_guest_reading(self, domain_uuid: str) -> GuestReading | None: ...
+    def read_for_guest(self, guest: GuestReading, *, disk_paths: tuple[str, ...]) -> DestinationReading: ...
+    def define_guest(self, xml: str) -> None: ...
+    def close(self) -> None: ...
+
+
+Opener = Callable[[], HostPort]

@@ -1,0 +1,48 @@
+"""Everything a check may look at: facts of both hosts, the guest, the options. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hosts.facts.domain import GuestReading
+from hosts.facts.host import HostFacts
+from hosts.ports import DestinationReading, PeerProbe
+from jobs.options import MoveOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A guest that already is on the destination."""
+
+    domain_uuid: str
+    name: str
+    state: str  # DomainState value
+    memory_bytes: int
+    macs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostSide:
+    """One host of the pair. `facts` None: never read. `silent_reason` not "": did not answer just now."""
+
+    name: str  # the product's name of the host
+    facts: HostFacts | None
+    silent_reason: str = ""
+    migration_ports: tuple[int, int] = (49152, 49215)
+    migration_address: str = ""
+    bandwidth_cap_mib_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightContext:
+    """None for a reading means: could not be read; checks say so with `preflight.not-evaluated`."""
+
+    guest: GuestReading
+    options: MoveOptions
+    source: HostSide
+    destination: HostSide
+    neighbours: tuple[Neighbour, ...] | None
+    destination_reading: DestinationReading | None
+    peer_probe: PeerProbe | None
+    peer_address: str = ""  # the destination as the source's libvirtd is told to reach it
+    planned_memory_bytes: int = 0  # of other moves on their way to the destination
