@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import enum
 
+from hosts.ports import OfferedKey
+
 
 class ConnectStep(enum.StrEnum):
     """The step of a connection that failed, in the order they are taken."""
@@ -53,24 +55,13 @@ class HostUnreachable(HostError):
 class HostKeyUnknown(HostUnreachable):
     """First contact: the host offers keys nobody has accepted yet."""
 
-    def __init__(self, message: str, *, offered: tuple[HostKey, ...] = (), **details: object) -> None:
+    def __init__(self, message: str, *, offered: tuple[OfferedKey, ...] = (), **details: object) -> None:
         super().__init__(message, step=ConnectStep.HOST_KEY, **details)
         self.offered = offered
 
 
 class HostKeyChanged(HostKeyUnknown):
     """The host offers another key than the accepted one: refused loudly, may be an attack."""
-
-
-class HostKey:
-    """One SSH host key as offered: `line` is the known_hosts line, `fingerprint` the SHA256 form ssh prints."""
-
-    __slots__ = ("algorithm", "fingerprint", "line")
-
-    def __init__(self, algorithm: str, fingerprint: str, line: str) -> None:
-        self.algorithm = algorithm
-        self.fingerprint = fingerprint
-        self.line = line
 
 
 class Refused(HostError):

@@ -134,4 +134,53 @@ class HostPort(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionSpec:
+    """How to open a connection: the address, and credentials that never show in a repr or a log."""
+
+    name: str  # the product's name of the host, for messages
+    address: str
+    ssh_private_key: str = field(default="", repr=False)
+    known_hosts: str = ""  # accepted SSH host keys, known_hosts lines
+    sasl_username: str = field(default="", repr=False)
+    sasl_password: str = field(default="", repr=False)
+    tls_ca: str = field(default="", repr=False)
+    tls_certificate: str = field(default="", repr=False)
+    tls_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """One SSH host key as the host offers it. `line` is the known_hosts line."""
+
+    algorithm: str
+    fingerprint: str  # SHA256:…
+    line: str
+
+
+class StepState(enum.StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStep:
+    step: str  # ConnectStep value
+    state: StepState
+    words: str  # what was found
+    remedy: str = ""  # what to do, exact commands where there are some
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """The result of "Test connection", step by step. `offered_keys` when the host's SSH key is unknown or changed."""
+
+    ok: bool
+    steps: tuple[ConnectionStep, ...]
+    offered_keys: tuple[OfferedKey, ...] = ()
+    key_changed: bool = False
+    duration_ms: int = 0
+
+
 Opener = Callable[[], HostPort]
