@@ -1,0 +1,14 @@
+"""Being laid out."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+
+
+@login_required
+def guest_destinations(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    return HttpResponse(status=204)
+
+
+@login_required
+def guest_history(request: HttpRequest, pk: int = 0) -> HttpResponse:
+    return HttpResponse(status=204)
