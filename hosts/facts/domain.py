@@ -36,7 +36,7 @@ ACTIVE_STATES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
-    """One <disk>. `source_path` is a file, block device or directory path; network disks have `network_source`."""
+    """One <disk>. `source_path` is a file, device or directory path; network disks have `network_source`."""
 
     target: str  # vda
     device: str  # disk, cdrom, floppy, lun
@@ -73,9 +73,9 @@ class NicFacts:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
-    """One other element of <devices>, for rules about device kinds. `source` is a path, address or name, if any."""
+    """Another element of <devices>, for rules about device kinds. `source` is a path or name, if any."""
 
-    kind: str  # the element's name: hostdev, filesystem, tpm, shmem, redirdev, video, serial, channel, memory, …
+    kind: str  # the element's name: hostdev, filesystem, tpm, shmem, redirdev, video, serial, channel, …
     type: str
     model: str
     source: str
@@ -147,7 +147,7 @@ class DomainStatus:
 @dataclass(frozen=True, slots=True)
 class GuestReading:
     """One guest of a host as the bulk calls gave it. `xml` is the live XML (MIGRATABLE not set) when active,
-    `inactive_xml` the persistent definition ("" when transient). Neither contains secrets (no SECURE flag)."""
+    `inactive_xml` the persistent definition ("" when transient). Neither has secrets (no SECURE flag)."""
 
     domain_uuid: str
     name: str
@@ -160,7 +160,7 @@ class GuestReading:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-_OTHER_THAN_DEVICES = {"emulator", "disk", "interface", "graphics"}
+_OWN_FACTS = {"emulator", "disk", "interface", "graphics"}
 _CPU_FEATURE_DEFAULT_POLICY = "require"  # libvirt's documentation of <feature policy=…>
 
 
@@ -191,9 +191,7 @@ def parse_domain(xml: str) -> DomainFacts:
         title=text_of(root, "title"),
         description=text_of(root, "description"),
         hugepages=root.find("memoryBacking/hugepages") is not None,
-        devices=tuple(
-            _device(item) for item in root.iterfind("devices/*") if item.tag not in _OTHER_THAN_DEVICES
-        ),
+        devices=tuple(_device(item) for item in root.iterfind("devices/*") if item.tag not in _OWN_FACTS),
         loader=text_of(root, "os/loader"),
         nvram=text_of(root, "os/nvram") or attribute_of(root, "os/nvram/source", "file"),
         kernel=text_of(root, "os/kernel"),
@@ -263,13 +261,12 @@ def _backing_paths(disk: etree._Element) -> list[str]:
 
 def _nic(nic: etree._Element) -> NicFacts:
     source = nic.find("source")
-    places = () if source is None else ("network", "bridge", "dev", "path", "name")
+    attributes: dict[str, str] = {} if source is None else {str(k): str(v) for k, v in source.items()}
+    places = ("network", "bridge", "dev", "path", "name")
     return NicFacts(
         type=str(nic.get("type") or ""),
         mac=attribute_of(nic, "mac", "address").lower(),
-        source=next(
-            (str(source.get(place)) for place in places if source is not None and source.get(place)), ""
-        ),
+        source=next((attributes[place] for place in places if attributes.get(place)), ""),
         portgroup=attribute_of(nic, "source", "portgroup"),
         model=attribute_of(nic, "model", "type"),
         target=attribute_of(nic, "target", "dev"),

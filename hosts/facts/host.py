@@ -66,7 +66,7 @@ class DomainCapabilitiesFacts:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Everything read from a host in one go. Versions are libvirt's integers (major*1e6 + minor*1e3 + release)."""
+    """All that was read from a host in one go. Versions are libvirt's integers: major*1e6 + minor*1e3 + release."""
 
     host_uuid: str
     hostname: str  # what the host calls itself
@@ -105,16 +105,15 @@ def parse_capabilities(xml: str) -> CapabilitiesFacts:
         cpu=_host_cpu(root),
         qemu_uid=uid,
         qemu_gid=gid,
-        security_models=tuple(
-            filter(None, (text_of(item, "model") for item in root.iterfind("host/secmodel")))
-        ),
+        security_models=_texts(root, "host/secmodel/model"),
         guests_supported=tuple(_guest_support(root)),
         migration_live=root.find("host/migration_features/live") is not None,
-        migration_transports=tuple(
-            (item.text or "").strip()
-            for item in root.iterfind("host/migration_features/uri_transports/uri_transport")
-        ),
+        migration_transports=_texts(root, "host/migration_features/uri_transports/uri_transport"),
     )
+
+
+def _texts(root: etree._Element, path: str) -> tuple[str, ...]:
+    return tuple(filter(None, ((item.text or "").strip() for item in root.iterfind(path))))
 
 
 def _host_cpu(root: etree._Element) -> HostCpu:

@@ -11,7 +11,7 @@ class JobStats:
     """One reading of virDomainGetJobStats. Bytes, milliseconds, bytes per second.
 
     `downtime_ms` is the expected downtime while the job runs and the measured one in completed statistics.
-    `memory_dirty_bytes_per_s` is libvirt's pages/s times its page size; 0 in the first pass means not yet known.
+    `memory_dirty_bytes_per_s` is libvirt's pages/s times its page size; 0 in the first pass: not yet known.
     """
 
     type: str  # none, bounded, unbounded, completed, failed, cancelled

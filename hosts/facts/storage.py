@@ -21,7 +21,9 @@ class PoolFacts:
     allocation_bytes: int
     available_bytes: int
     target_path: str  # "" for pools without one
-    source: str  # normalised identity of what is behind it: "netfs glusterfs 10.0.0.1:VM", "dir /path", "rbd pool@mon"
+    source: (
+        str  # identity of what is behind it: "netfs glusterfs 10.0.0.1:VM", "dir /path", "rbd mon:6789:pool"
+    )
 
     @property
     def shared_by_nature(self) -> bool:

@@ -1,7 +1,7 @@
 """Reading libvirt's XML safely: no entities, no network, no DTD, bounded size. Pure.
 
-A domain description is written by whoever may define guests on a host; it must never be able to fill the console's
-memory. Every parser here raises ValueError, and only ValueError, for text it cannot use.
+A domain description is written by whoever may define guests on a host; it must never be able to fill the
+console's memory. Every parser here raises ValueError, and only ValueError, for text it cannot use.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _WHITESPACE = re.compile(r"\s+")
 
 
 def parse_xml(text: str, *, root: str) -> etree._Element:
-    """The root element of `text`. Raises ValueError unless it is well-formed, small, without DTD and named `root`."""
+    """The root element of `text`. ValueError unless well-formed, small, without DTD and named `root`."""
     if len(text) > MAX_XML_CHARACTERS:
         raise ValueError(f"The <{root}> description is longer than {MAX_XML_CHARACTERS} characters.")
-    # Before the parser sees it: entities inside attribute values would be expanded even with resolve_entities=False.
+    # Before the parser sees it: entities in attributes would be expanded even with resolve_entities=False.
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError(
             f"The <{root}> description contains a document type definition; libvirt never writes one."
