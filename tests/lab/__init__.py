@@ -1,0 +1,8 @@
+"""The lab: real libvirt hosts on one machine, for the demo, the tests and the benchmarks. See docs/guide/lab.md."""
+
+from .guest import LabGuest
+from .host import LabHost
+from .lab import Lab
+from .system import LabError
+
+__all__ = ["Lab", "LabError", "LabGuest", "LabHost"]
