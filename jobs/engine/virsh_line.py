@@ -1,0 +1,82 @@
+"""The `virsh migrate` command that asks for the same move. Correct to the letter: people copy it. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+from jobs.options import OPTIONS, MoveOptions, Option, Value
+
+# The dialog shows where the XML would have to be saved first; see virsh_notes.
+XML_FILES: Final = {"destination_xml": "destination.xml", "persistent_xml": "persistent.xml"}
+
+
+def render_virsh_line(guest_name: str, source_uri: str, destination_uri: str, options: MoveOptions) -> str:
+    """The line as a POSIX shell takes it.
+
+    `destination_uri` is the destination as its coordinator sees it: the source host in a peer-to-peer or
+    tunnelled move (so the peer address), otherwise the machine where the line is run.
+    """
+    return shlex.join(render_virsh_arguments(guest_name, source_uri, destination_uri, options))
+
+
+def render_virsh_arguments(
+    guest_name: str, source_uri: str, destination_uri: str, options: MoveOptions
+) -> list[str]:
+    """The same as a list, for starting virsh without a shell."""
+    command = ["virsh", "-c", source_uri, "migrate"]
+    command += _render_positional("--domain", guest_name) + _render_positional("--desturi", destination_uri)
+    for option in OPTIONS:
+        command += _render_option(option, getattr(options, option.field), options)
+    return command
+
+
+def virsh_notes(options: MoveOptions) -> tuple[str, ...]:
+    """What must be known beside the line: where it differs from what this product does."""
+    return tuple(_list_notes(options))
+
+
+def _list_notes(options: MoveOptions) -> Iterator[str]:
+    for field, file in XML_FILES.items():
+        if _xml_text(field, options):
+            yield f"Save the changed definition as {file} first."
+    if options.timeout_s is not None or options.postcopy_after_precopy:
+        yield "virsh must stay running: it is virsh itself that acts after the time or the first pass."
+    if options.undefine_source:
+        yield "virsh removes the source's definition at once, this product after it has seen the guest there."
+
+
+def _render_positional(name: str, value: str) -> list[str]:
+    """virsh reads a word that begins with "-" as an option unless it is joined to its own."""
+    return [f"{name}={value}"] if value.startswith("-") else [value]
+
+
+def _render_option(option: Option, value: object, options: MoveOptions) -> list[str]:
+    if option.value is Value.CHOICE:
+        return _render_choice(option, value, options)
+    if option.value is Value.SWITCH:
+        return [option.virsh] if value else []
+    text = XML_FILES[option.field] if _xml_text(option.field, options) else _render_value(value)
+    if not text:
+        return []
+    return [f"{option.virsh}={text}"] if text.startswith("-") else [option.virsh, text]
+
+
+def _xml_text(field: str, options: MoveOptions) -> str:
+    """libvirt before 10.0 keeps the old persistent definition unless it is given too: both go together."""
+    if field == "persistent_xml" and options.persistent:
+        return options.persistent_xml or options.destination_xml
+    return str(getattr(options, field)) if field in XML_FILES else ""
+
+
+def _render_value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return "" if value is None else str(value)
+
+
+def _render_choice(option: Option, value: object, options: MoveOptions) -> list[str]:
+    if option.field == "timeout_action" and options.timeout_s is None:
+        return []
+    return [word for choice in option.choices if choice.value == value for word in choice.virsh]
