@@ -2,10 +2,11 @@ from django.apps import AppConfig
 
 
 class PlatformConfig(AppConfig):
-    """Brings in the checks of a deployment."""
+    """Brings in the Celery application and the checks of a deployment."""
 
     name = "vmmigrate"
     label = "platform"
 
     def ready(self) -> None:
-        from vmmigrate import checks  # noqa: F401 (registers the checks)
+        # Tasks bind to the application that exists when they are called: every process needs ours.
+        from vmmigrate import celery, checks  # noqa: F401 (importing them registers them)

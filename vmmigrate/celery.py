@@ -4,12 +4,25 @@ Tasks carry ids only. They are acknowledged before they run and never rerun by C
 found by the reconciler, a doubled one finds its row already claimed.
 """
 
+import logging
 import os
+import time
+import warnings
+from logging.config import dictConfig
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # not in the stubs
+from celery.signals import heartbeat_sent, setup_logging, worker_process_init
+
+from vmmigrate.children import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmigrate.settings")
+
+logger = logging.getLogger(__name__)
+HEARTBEAT_EVERY_S = 5.0
+
+# A lab's or an appliance's root is no news, and messages are JSON, which cannot carry code.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("vmmigrate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -19,21 +32,45 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_log_lines(**_: object) -> None:
     """Use Django's logging settings in workers too, instead of Celery's own format."""
-    from logging.config import dictConfig
-
     from django.conf import settings
 
     dictConfig(settings.LOGGING)
 
 
 @worker_process_init.connect
-def forget_parent_connections(**_: object) -> None:
-    """Drop connections copied by fork: two processes on one socket would read each other's answers."""
+def begin_pool_process(**_: object) -> None:
+    """Make a fresh pool process independent of what fork copied, except of its parent's life."""
     from django.core.cache import caches
     from django.db import connections
 
+    # Without it, a killed worker leaves its pool behind, and the next worker's moves meet theirs.
+    die_with_parent(os.getppid())
+    # Two processes on one socket would read each other's answers. Closing a copied PostgreSQL connection
+    # politely would end the parent's session too, so it is only forgotten.
     for connection in connections.all(initialized_only=True):
-        # Closing a copied PostgreSQL connection politely would end the parent's session too.
         connection.connection = None
-    for cache in caches.all(initialized_only=True):
-        cache.close()
+    for alias in caches:
+        caches[alias].close()
+
+
+class Heartbeat:
+    """Notes in the cache, every few seconds, that this worker is alive; for health checks only."""
+
+    def __init__(self) -> None:
+        self.last_at = float("-inf")
+
+    def beat(self, **_: object) -> None:
+        from vmmigrate.heartbeat import record_heartbeat
+
+        if time.monotonic() - self.last_at < HEARTBEAT_EVERY_S:
+            return
+        self.last_at = time.monotonic()
+        try:
+            for queue in app.amqp.queues.consume_from:
+                record_heartbeat(queue)
+        except Exception as error:  # Redis is away: Celery itself says so, and tries again
+            logger.debug("No heartbeat noted: %s", error)
+
+
+heartbeat = Heartbeat()
+heartbeat_sent.connect(heartbeat.beat)

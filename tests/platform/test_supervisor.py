@@ -1,0 +1,119 @@
+"""The launcher, really started, and ended in every way it can be ended."""
+
+import os
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.platform.installation import STOP_WITHIN_S, Installation, processes_of
+from tests.waiting import wait_until
+from vmmigrate.paths import redis_socket
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+def test_everything_runs_and_answers(installation):
+    installation.start()
+    assert {"redis", "web", "migrate", "control", "scheduler"} <= set(installation.runtime["pids"])
+    health = installation.health()
+    assert (health["database"], health["redis"]) == ("ok", "ok")
+    assert all(age is not None for age in health["worker_heartbeat_age_s"].values())
+    assert installation.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_ends_everything_in_time(installation, number):
+    installation.start()
+    asked_at = time.monotonic()
+    assert installation.stop(number) == 0
+    assert time.monotonic() - asked_at < STOP_WITHIN_S
+    assert not installation.runtime
+    assert f"{number.name}: stopping." in installation.output
+
+
+def test_stop_during_start_leaves_nothing(installation):
+    installation.spawn()
+    wait_until(lambda: redis_socket(installation.state_dir).exists(), 10, "Redis is starting")
+    assert installation.stop() == 0
+
+
+def test_killed_launcher_takes_its_children_along(installation):
+    installation.start()
+    assert len(processes_of(installation.state_dir)) > 8  # the pool processes too
+    assert installation.stop(signal.SIGKILL) == -signal.SIGKILL
+    installation.start()  # what a kill leaves behind does not stop the next start
+    assert installation.stop() == 0
+
+
+@pytest.mark.parametrize("role", ["web", "migrate", "redis", "scheduler"])
+def test_a_child_that_dies_is_named_and_ends_everything(installation, role):
+    installation.start()
+    os.kill(installation.runtime["pids"][role], signal.SIGKILL)
+    assert installation.wait() == 1
+    assert f"{role} ended by itself: killed by SIGKILL" in installation.output
+    wait_until(lambda: not processes_of(installation.state_dir), 2, "no process left")
+
+
+def test_killed_worker_leaves_no_pool_process(installation):
+    installation.start()
+    worker = installation.runtime["pids"]["migrate"]
+    pool = [int(pid) for pid in Path(f"/proc/{worker}/task/{worker}/children").read_text().split()]
+    assert len(pool) == 4
+    os.kill(installation.process.pid, signal.SIGSTOP)  # so that only the kernel can end them
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not set(pool) & set(processes_of(installation.state_dir)), 5, "pool processes ended")
+    os.kill(installation.process.pid, signal.SIGCONT)
+    assert installation.wait() == 1
+
+
+def test_second_launcher_on_same_state_is_refused(installation):
+    installation.start()
+    second = Installation(installation.state_dir)
+    second.output_file = installation.output_file.with_name("second.log")
+    assert second.spawn().wait() == 1
+    assert f"already runs on {installation.state_dir} (process {installation.process.pid})" in second.output
+    assert installation.runtime["ready"]
+    assert installation.health()["database"] == "ok"
+    assert installation.stop() == 0
+
+
+def test_asked_port_that_is_taken_is_refused(installation):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        installation.arguments = ("--port", str(port))
+        assert installation.spawn().wait(20) == 1
+    assert f"Cannot listen on 127.0.0.1 port {port}" in installation.output
+
+
+def test_secrets_and_socket_are_for_the_owner_only(installation):
+    installation.start()
+    state_dir = installation.state_dir
+    modes = {
+        path.relative_to(state_dir).as_posix(): stat.S_IMODE(path.stat().st_mode)
+        for path in (state_dir, *(state_dir / "secrets").iterdir(), redis_socket(state_dir))
+    }
+    assert not [name for name, mode in modes.items() if mode & 0o077], modes
+    assert installation.stop() == 0
+
+
+def test_secrets_survive_a_restart(installation):
+    installation.start()
+    before = (installation.state_dir / "secrets" / "key_ring").read_text()
+    installation.stop()
+    installation.start()
+    assert (installation.state_dir / "secrets" / "key_ring").read_text() == before
+    installation.stop()
+
+
+def test_every_line_has_time_level_and_role(installation):
+    installation.start()
+    installation.stop()
+    lines = installation.output.splitlines()
+    assert lines
+    assert not [line for line in lines if line.split(maxsplit=3)[1] not in {"INFO", "WARNING", "ERROR"}]
+    secrets = [path.read_text().strip() for path in (installation.state_dir / "secrets").iterdir()]
+    assert not [secret for secret in secrets if secret in installation.output]
