@@ -1,4 +1,4 @@
-"""The product's own settings in a state directory of the test run's own, so that no test touches real state."""
+"""The product's own settings, in a state directory of the test run's own: no test touches real state."""
 
 import atexit
 import os
@@ -10,7 +10,7 @@ if "VM_MIGRATE_STATE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, state_dir, ignore_errors=True)
     os.environ["VM_MIGRATE_STATE_DIR"] = state_dir
 
-from vmmigrate.settings import *  # noqa: E402, F403
+from vmmigrate.settings import *  # noqa: F403
 
 # Slow on purpose in the product; a test that logs in a person does not test the hash.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -15,7 +15,7 @@ def hide_url_passwords(text: str) -> str:
 class OneLineFormatter(logging.Formatter):
     """`2026-11-23T10:00:00.000Z INFO    web       message`; a traceback, if any, follows on its own lines."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

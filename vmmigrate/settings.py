@@ -7,9 +7,11 @@ and it answers on this machine only. `production` makes nothing up: what is miss
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from vmmigrate.environment import (
     CACHE_DB,
@@ -178,7 +180,7 @@ elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name SQLite (sqlite:////path) or PostgreSQL (postgres://).")
 
 # Redis: broker, channel layer and cache in databases of their own ---------------------------------
-redis_url = required_in_production("REDIS_URL") or f"unix://{redis_socket(STATE_DIR)}"
+redis_url = required_in_production("REDIS_URL") or f"unix://{quote(str(redis_socket(STATE_DIR)))}"
 REDIS = RedisAddress(redis_url)
 CHANNEL_LAYERS = {
     "default": {
@@ -215,7 +217,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 30} | (
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
-CELERY_TASK_QUEUES = {"migrate": {}, "control": {}}
+# With an exchange each: queues that share one and its default key would both get every message.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("migrate", "control")]
 CELERY_TASK_TIME_LIMIT = None
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
