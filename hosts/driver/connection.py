@@ -1,0 +1,232 @@
+"""Opening a connection within a deadline, and the connection as the rest of the product knows it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import libvirt
+
+from hosts.driver import reach
+from hosts.driver.destination_reading import read_for_guest
+from hosts.driver.errors import connect_error, is_code, translate
+from hosts.driver.eventloop import ensure_event_loop
+from hosts.driver.guest import Guest
+from hosts.driver.guest_reading import read_guest, read_guests
+from hosts.driver.host_reading import read_facts
+from hosts.driver.material import Material, prepare
+from hosts.driver.reach import Deadline
+from hosts.errors import ConnectStep, HostUnreachable
+from hosts.facts.domain import GuestReading
+from hosts.facts.host import HostFacts
+from hosts.ports import ConnectionSpec, DestinationReading, HostPort
+
+# A dead link is noticed after interval * (count + 1) = 9 s (measured).
+KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 3, 2
+# Opens that never came back, per host: each holds a thread; more would only pile up on a host that hangs.
+MAX_STUCK_OPENS = 3
+
+_stuck_lock = threading.Lock()
+_stuck: dict[str, int] = {}
+
+
+class Connection(HostPort):
+    """One open connection to one host. Threads may share it; at most five requests are in flight at a time.
+
+    Belongs to the process that opened it: libvirt's sockets do not survive a fork.
+    """
+
+    def __init__(self, virt: Any, spec: ConnectionSpec) -> None:
+        self._virt = virt
+        self._pid = os.getpid()
+        self.name = spec.name or spec.address
+
+    @property
+    def virt(self) -> Any:
+        """libvirt's own object, for hosts.driver only."""
+        if self._pid != os.getpid():
+            raise HostUnreachable(
+                f"The connection to {self.name} belongs to another process; open a new one."
+            )
+        return self._virt
+
+    def is_alive(self) -> bool:
+        """Without a round trip: whether the connection is known to be broken."""
+        if self._pid != os.getpid() or self._virt is None:
+            return False
+        with suppress(libvirt.libvirtError):
+            return bool(self._virt.isAlive())
+        return False
+
+    def read_facts(self) -> HostFacts:
+        return read_facts(self.virt, self.name)
+
+    def read_guests(self) -> tuple[GuestReading, ...]:
+        return read_guests(self.virt, self.name)
+
+    def find_guest(self, domain_uuid: str) -> Guest | None:
+        """The guest, None when the host answers that it has none with this UUID."""
+        try:
+            return Guest(self.virt.lookupByUUIDString(domain_uuid), self.name)
+        except libvirt.libvirtError as error:
+            if is_code(error, "NO_DOMAIN"):
+                return None
+            with translate(self.name, "look up the guest"):
+                raise
+
+    def find_guest_reading(self, domain_uuid: str) -> GuestReading | None:
+        guest = self.find_guest(domain_uuid)
+        return None if guest is None else read_guest(guest.virt, self.name)
+
+    def read_for_guest(self, guest: GuestReading, *, disk_paths: tuple[str, ...]) -> DestinationReading:
+        return read_for_guest(self.virt, self.name, guest, disk_paths)
+
+    def define_guest(self, xml: str) -> None:
+        with translate(self.name, "define the guest", changes=True):
+            self.virt.defineXML(xml)
+
+    def close(self) -> None:
+        """Idempotent. Connections of another process are left alone: closing one here would break it there."""
+        virt, self._virt = self._virt, None
+        if virt is not None and self._pid == os.getpid():
+            with suppress(libvirt.libvirtError):
+                virt.close()
+
+    def forget(self) -> None:
+        """In a forked child: drop the parent's connection without closing it."""
+        if self._virt is not None and self._pid != os.getpid():
+            self._virt._o = None  # what virConnect.__del__ would close
+            self._virt = None
+
+
+def open_connection(spec: ConnectionSpec, *, deadline_s: float = 10) -> Connection:
+    """Open within `deadline_s`. Raises HostUnreachable whose `step` says how far it came; never hangs."""
+    _refuse_when_stuck(spec)
+    ensure_event_loop()
+    deadline = Deadline(deadline_s)
+    with prepare(spec, deadline_s=deadline_s) as material:
+        _check_alive(material, spec, deadline)
+        virt = _within(deadline, lambda: _open(material.uri, spec), material, spec)
+    _set_keepalive(virt)
+    return Connection(virt, spec)
+
+
+def _check_alive(material: Material, spec: ConnectionSpec, deadline: Deadline) -> None:
+    """What open() would wait for without end is asked first, with a time limit."""
+    address, host = material.address, spec.name or spec.address
+    if address.driver == "test":
+        return
+    try:
+        if address.effective_transport == "unix":
+            with reach.local_socket(address, host, deadline) as link:
+                reach.ask_daemon(link)
+            return
+        with reach.connected(address, host, deadline) as link:
+            _greet(link, material)
+    except TimeoutError as error:
+        raise _silent(host, address.effective_transport) from error
+    except OSError:
+        # Answered, but not as expected: libvirt's own attempt says why better than we could.
+        return
+
+
+def _greet(link: Any, material: Material) -> None:
+    transport = material.address.effective_transport
+    if material.address.uses_ssh:
+        reach.read_banner(link)
+    elif transport == "tcp":
+        reach.ask_daemon(link)
+    elif transport == "tls" and material.file("cacert.pem"):
+        with reach.start_tls(link, material) as session:
+            reach.ask_daemon(session)
+
+
+def _silent(host: str, transport: str) -> HostUnreachable:
+    service = "SSH server" if transport in {"ssh", "libssh2", "libssh"} else "libvirt daemon"
+    return HostUnreachable(
+        f"{host} accepts the connection, but its {service} does not answer: it hangs or is overloaded.",
+        step=ConnectStep.DAEMON,
+        remedy="On the host: systemctl status libvirtd sshd; journalctl -u libvirtd -n 50   Guests are not affected.",
+    )
+
+
+def _open(uri: str, spec: ConnectionSpec) -> Any:
+    kinds = [libvirt.VIR_CRED_AUTHNAME, libvirt.VIR_CRED_PASSPHRASE, libvirt.VIR_CRED_USERNAME]
+    return libvirt.openAuth(uri, [kinds, _answer_credentials, spec], 0)
+
+
+def _answer_credentials(asked: list[list[Any]], spec: ConnectionSpec) -> int:
+    """libvirt asks for SASL name and password one by one; -1 says that we have none."""
+    for credential in asked:
+        is_password = credential[0] == libvirt.VIR_CRED_PASSPHRASE
+        answer = spec.sasl_password if is_password else spec.sasl_username
+        if not answer:
+            return -1
+        credential[4] = answer
+    return 0
+
+
+def _within(deadline: Deadline, action: Callable[[], Any], material: Material, spec: ConnectionSpec) -> Any:
+    """The action's result, or its error, or HostUnreachable when neither came in time."""
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    abandoned = threading.Event()
+    thread = threading.Thread(
+        target=_attempt, args=(action, answers, abandoned, spec.address), name="libvirt-open", daemon=True
+    )
+    thread.start()
+    try:
+        answer = answers.get(timeout=deadline.left_s)
+    except queue.Empty:
+        _abandon(abandoned, spec)
+        _end_ssh(material)
+        raise _silent(spec.name or spec.address, "") from None
+    if isinstance(answer, libvirt.libvirtError):
+        raise connect_error(answer, spec.name or spec.address) from answer
+    return answer
+
+
+def _attempt(
+    action: Callable[[], Any], answers: queue.SimpleQueue[Any], abandoned: threading.Event, address: str
+) -> None:
+    try:
+        answer: Any = action()
+    except libvirt.libvirtError as error:
+        answer = error
+    answers.put(answer)
+    if abandoned.is_set():
+        _count_stuck(address, -1)
+        if not isinstance(answer, libvirt.libvirtError):
+            answer.close()
+
+
+def _abandon(abandoned: threading.Event, spec: ConnectionSpec) -> None:
+    _count_stuck(spec.address, 1)
+    abandoned.set()
+
+
+def _count_stuck(address: str, change: int) -> None:
+    with _stuck_lock:
+        _stuck[address] = _stuck.get(address, 0) + change
+
+
+def _refuse_when_stuck(spec: ConnectionSpec) -> None:
+    with _stuck_lock:
+        if _stuck.get(spec.address, 0) >= MAX_STUCK_OPENS:
+            raise _silent(spec.name or spec.address, "")
+
+
+def _end_ssh(material: Material) -> None:
+    """libvirt waits for its ssh without end; ending that process makes open() return."""
+    with suppress(OSError, ValueError):
+        os.kill(int(material.ssh_pid_file.read_text()), signal.SIGTERM)
+
+
+def _set_keepalive(virt: Any) -> None:
+    # Local drivers have no link to watch and say so with an error.
+    with suppress(libvirt.libvirtError):
+        virt.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT)

@@ -1,0 +1,125 @@
+"""Reading what a host is: capabilities, versions, memory, pools, networks and bridges, in few round trips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import libvirt
+
+from hosts.driver.errors import is_code, translate
+from hosts.driver.parallel import read_all
+from hosts.errors import OperationFailed
+from hosts.facts.host import HostCpu, HostFacts, parse_capabilities
+from hosts.facts.network import NetworkFacts, parse_network
+from hosts.facts.storage import PoolFacts, parse_pool
+from hosts.facts.xml import parse_xml
+
+T = TypeVar("T")
+
+
+def read_facts(virt: Any, host: str) -> HostFacts:
+    """Everything about the host itself. What this driver cannot tell is listed in `unread`, not guessed."""
+    unread: list[tuple[str, str]] = []
+    with translate(host, "read what the host is"):
+        capabilities = _parsed(parse_capabilities, virt.getCapabilities(), host)
+        info = virt.getInfo()
+        networks: tuple[NetworkFacts, ...] = _attempt("networks", lambda: _read_networks(virt), (), unread)
+        return HostFacts(
+            host_uuid=capabilities.host_uuid,
+            hostname=virt.getHostname(),
+            hypervisor=virt.getType(),
+            hypervisor_version=virt.getVersion(),
+            library_version=virt.getLibVersion(),
+            cpu=_with_topology(capabilities.cpu, info),
+            cpus=info[2],
+            memory_bytes=info[1] * 1024 * 1024,
+            memory_free_bytes=_attempt("free memory", virt.getFreeMemory, None, unread),
+            qemu_uid=capabilities.qemu_uid,
+            qemu_gid=capabilities.qemu_gid,
+            security_models=capabilities.security_models,
+            guests_supported=capabilities.guests_supported,
+            migration_live=capabilities.migration_live,
+            migration_transports=capabilities.migration_transports,
+            pools=_attempt("storage pools", lambda: _read_pools(virt), (), unread),
+            networks=networks,
+            bridges=_attempt("bridges", lambda: _read_bridges(virt, networks), (), unread),
+            read_at=datetime.now(UTC),
+            unread=tuple(unread),
+        )
+
+
+def _parsed(parse: Callable[[str], T], xml: str, host: str) -> T:
+    try:
+        return parse(xml)
+    except ValueError as error:
+        raise OperationFailed(
+            f"{host} describes itself in a way that is not understood: {error}",
+            remedy="Update libvirt on the host, or report this with the output of: virsh capabilities",
+        ) from error
+
+
+def _attempt(what: str, read: Callable[[], T], missing: T, unread: list[tuple[str, str]]) -> T:
+    """A part some drivers or installations lack (Xen without interface driver …): noted, not fatal."""
+    try:
+        return read()
+    except libvirt.libvirtError as error:
+        if not is_code(error, "NO_SUPPORT", "OPERATION_UNSUPPORTED", "NO_CONNECT", "CONFIG_UNSUPPORTED"):
+            raise
+        unread.append((what, str(error)))
+        return missing
+
+
+def _with_topology(cpu: HostCpu, info: list[Any]) -> HostCpu:
+    """getInfo() tells sockets per NUMA node; the capabilities' own figures win where there are some."""
+    if cpu.sockets is not None:
+        return cpu
+    model, _, _, _, _, sockets, cores, threads = info
+    return HostCpu(
+        cpu.architecture or str(model),
+        cpu.model,
+        cpu.vendor,
+        cpu.microcode,
+        cpu.features,
+        sockets,
+        cores,
+        threads,
+    )
+
+
+def _read_pools(virt: Any) -> tuple[PoolFacts, ...]:
+    def read(pool: Any) -> PoolFacts:
+        return parse_pool(
+            pool.XMLDesc(0),
+            active=bool(pool.isActive()),
+            persistent=bool(pool.isPersistent()),
+            autostart=bool(pool.autostart()),
+        )
+
+    return read_all(virt.listAllStoragePools(0), read)
+
+
+def _read_networks(virt: Any) -> tuple[NetworkFacts, ...]:
+    def read(network: Any) -> NetworkFacts:
+        persistent = bool(network.isPersistent())
+        return parse_network(
+            network.XMLDesc(0),
+            active=bool(network.isActive()),
+            persistent=persistent,
+            autostart=persistent and bool(network.autostart()),
+        )
+
+    return read_all(virt.listAllNetworks(0), read)
+
+
+def _read_bridges(virt: Any, networks: tuple[NetworkFacts, ...]) -> tuple[str, ...]:
+    """Bridges of the host's interfaces and those its active networks made."""
+    found = read_all(virt.listAllInterfaces(0), _bridge_name)
+    made = (network.bridge for network in networks if network.active and network.bridge)
+    return tuple(sorted({*found, *made}))
+
+
+def _bridge_name(interface: Any) -> str | None:
+    root = parse_xml(interface.XMLDesc(0), root="interface")
+    return str(root.get("name")) if root.get("type") == "bridge" else None
