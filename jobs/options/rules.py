@@ -2,9 +2,9 @@
 
 Knows no host: what hosts can do is preflight's part.
 
-Sources: virsh's own VSH_REQUIRE and VSH_EXCLUSIVE checks, qemuMigrationSrcBeginPhase, qemuMigrationDstPrepareAny
-and qemuMigrationParamsFromFlags of libvirt 9.0, migrate_caps_check of QEMU 7.2, and what libvirt was measured to
-ignore silently.
+Sources: virsh's own VSH_REQUIRE and VSH_EXCLUSIVE checks, qemuMigrationSrcBeginPhase,
+qemuMigrationDstPrepareAny and qemuMigrationParamsFromFlags of libvirt 9.0, migrate_caps_check of QEMU 7.2,
+and what libvirt was measured to ignore silently.
 """
 
 from __future__ import annotations

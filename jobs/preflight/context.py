@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
@@ -46,3 +47,9 @@ class PreflightContext:
     peer_probe: PeerProbe | None
     peer_address: str = ""  # the destination as the source's libvirtd is told to reach it
     planned_memory_bytes: int = 0  # of other moves on their way to the destination
+    disk_capacity_bytes: Mapping[str, int] = field(
+        default_factory=dict
+    )  # disk target → virtual size at the source
+    planned_storage_bytes: Mapping[str, int] = field(
+        default_factory=dict
+    )  # destination pool → of other moves
