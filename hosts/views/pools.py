@@ -1,0 +1,51 @@
+"""Storage pools of all hosts, those that are the same thing put together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hosts.facts.codec import from_data
+from hosts.facts.storage import PoolFacts
+from hosts.models import Host
+
+
+@dataclass(slots=True)
+class PoolOnHost:
+    host: Host
+    facts: PoolFacts
+
+    @property
+    def used_bytes(self) -> int:
+        return max(0, self.facts.capacity_bytes - self.facts.available_bytes)
+
+
+@dataclass(slots=True)
+class PoolRow:
+    """One pool name; `places` are the hosts that have it."""
+
+    name: str
+    places: list[PoolOnHost] = field(default_factory=list)
+
+    @property
+    def first(self) -> PoolFacts:
+        return self.places[0].facts
+
+    @property
+    def shared(self) -> bool:
+        """The same network storage behind it on every host that has it."""
+        return len(self.places) > 1 and self.first.shared_by_nature and not self.differs
+
+    @property
+    def differs(self) -> bool:
+        """One name, but not one thing: a guest that moves would find another pool behind it."""
+        return len({(place.facts.type, place.facts.source) for place in self.places}) > 1
+
+
+def read_pools() -> list[PoolRow]:
+    """Every pool any host has told of, by name. Reads the pools only, not the whole facts."""
+    rows: dict[str, PoolRow] = {}
+    for host in Host.objects.defer("credentials", "known_hosts"):
+        for data in (host.facts_data or {}).get("pools", ()):
+            facts = from_data(data, PoolFacts)
+            rows.setdefault(facts.name, PoolRow(facts.name)).places.append(PoolOnHost(host, facts))
+    return sorted(rows.values(), key=lambda row: row.name.casefold())
