@@ -1,4 +1,4 @@
-"""The lab: real libvirt hosts on one machine, for the demo, the tests and the benchmarks. See docs/guide/lab.md."""
+"""The lab: real libvirt hosts on one machine, for demo, tests and benchmarks. See docs/guide/lab.md."""
 
 from .guest import LabGuest
 from .host import LabHost

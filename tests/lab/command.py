@@ -8,9 +8,12 @@ import sys
 import time
 from typing import Any
 
+from .host import Transport
 from .lab import Lab, each, host_names
 from .layout import instance_names
 from .system import LabError
+
+TRANSPORTS: tuple[Transport, ...] = ("tcp", "tls", "ssh", "libssh2", "libssh")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,7 +86,7 @@ def _description(lab: Lab) -> dict[str, Any]:
         "problems": problems,
         "hosts": [
             {"name": host.name, "address": host.address, "uuid": host.uuid,
-             "uris": {transport: host.uri(transport) for transport in ("tcp", "tls", "ssh", "libssh2", "libssh")}}
+             "uris": {transport: host.uri(transport) for transport in TRANSPORTS}}
             for host in lab.hosts.values()
         ],
         "guests": [

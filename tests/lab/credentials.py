@@ -16,7 +16,7 @@ CERTIFICATE_DAYS = 365
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the console needs to reach every host. tls_dir holds cacert.pem, clientcert.pem and clientkey.pem."""
+    """What the console needs to reach every host; tls_dir holds cacert.pem, clientcert.pem, clientkey.pem."""
 
     ssh_private_key_path: Path
     ssh_public_key_path: Path
@@ -81,7 +81,9 @@ def _create_ssh(instance: Instance, base: Path) -> None:
 
 def _create_tls(instance: Instance, tls: Path) -> None:
     tls.mkdir()
-    authority = f"cn = VM Migrate lab {instance.name}\nca\ncert_signing_key\nexpiration_days = {CERTIFICATE_DAYS}\n"
+    authority = (
+        f"cn = VM Migrate lab {instance.name}\nca\ncert_signing_key\nexpiration_days = {CERTIFICATE_DAYS}\n"
+    )
     _certtool_key(tls / "cakey.pem")
     (tls / "template").write_text(authority)
     run(["certtool", "--generate-self-signed", "--load-privkey", tls / "cakey.pem",
@@ -104,14 +106,18 @@ def _certificate(tls: Path, name: str, purpose: str) -> None:
 
 
 def _certtool_key(path: Path) -> None:
-    # RSA: libvirt 9 demands the usage "key encipherment", which a certificate for an elliptic-curve key cannot have.
+    # RSA: libvirt 9 demands the usage "key encipherment", which an elliptic-curve key cannot have.
     run(["certtool", "--generate-privkey", "--key-type", "rsa", "--bits", "2048", "--outfile", path])
 
 
 def install_on_host(instance: Instance, host: str, files: Path) -> None:
     """Put the keys where sshd, libvirtd and QEMU of that host look for them (files is the host's root)."""
     base, tls = folder(instance), folder(instance) / "tls"
-    libvirt_pki, authority_pki, qemu_pki = files / "etc/pki/libvirt", files / "etc/pki/CA", files / "etc/pki/qemu"
+    libvirt_pki, authority_pki, qemu_pki = (
+        files / "etc/pki/libvirt",
+        files / "etc/pki/CA",
+        files / "etc/pki/qemu",
+    )
     for directory in (libvirt_pki / "private", authority_pki, qemu_pki, files / "root/.ssh"):
         directory.mkdir(parents=True, exist_ok=True)
     for source, targets in {

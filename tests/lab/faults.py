@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .network import UPLINK, port_name
+from .network import BRIDGE, UPLINK, port_name
 from .node import Node
-from .system import LabError
+from .system import run_in_background, wait_until
 
 if TYPE_CHECKING:
     from .host import LabHost
 
 PORTS_TABLE, PEERS_TABLE, LOSS_TABLE = "inet lab_ports", "inet lab_peers", "netdev lab_loss"
+DELAY_RELAY = Path(__file__).with_name("delay_relay.py")
 BURST_BYTES = 262144  # several of the 64 KiB packets that veth pairs carry
 
 
@@ -21,10 +24,9 @@ def set_link(host: LabHost, *, up: bool) -> None:
 
 
 def netem(host: LabHost, *, delay_ms: int, loss_percent: float, rate_mbit: float | None) -> None:
-    """Delay (milliseconds), loss (percent) and rate (Mbit/s), each for what the host sends and for what it is sent.
+    """Delay (milliseconds), loss (percent), rate (Mbit/s), each for what the host sends and what it is sent.
 
-    Uses the kernel's sch_netem. Where the kernel has none, rate (tbf) and loss (nftables) still work and a delay
-    is a LabError.
+    Uses the kernel's sch_netem; where there is none, tbf for rate, nftables for loss, delay_relay.py.
     """
     clear_netem(host)
     for node, device in _link_ends(host):
@@ -35,9 +37,10 @@ def netem(host: LabHost, *, delay_ms: int, loss_percent: float, rate_mbit: float
 
 
 def clear_netem(host: LabHost) -> None:
+    _stop_delay(host)
     for node, device in _link_ends(host):
         node.run(["tc", "qdisc", "delete", "dev", device, "root"], check=False)
-        _drop_table(node, _device_table(device))
+        _drop_table(node, _loss_table(device))
 
 
 def block_ports(host: LabHost, first: int, last: int, how: Literal["drop", "reject"]) -> None:
@@ -60,6 +63,7 @@ def restore_links(host: LabHost) -> None:
     """Undo everything above, in one call per end of the link."""
     undo = f"ip link set {UPLINK} up; nft flush ruleset; tc qdisc delete dev {UPLINK} root 2>/dev/null"
     host.run(["sh", "-c", undo], check=False)
+    _stop_delay(host)
     port = port_name(host.position)
     undo = f"nft delete table {LOSS_TABLE}_{port} 2>/dev/null; tc qdisc delete dev {port} root 2>/dev/null"
     host.storage_node.run(["sh", "-c", undo], check=False)
@@ -77,22 +81,53 @@ def _try_netem(node: Node, device: str, delay_ms: int, loss_percent: float, rate
     return done.returncode == 0
 
 
-def _make_worse_without_netem(host: LabHost, delay_ms: int, loss_percent: float, rate_mbit: float | None) -> None:
+def _make_worse_without_netem(
+    host: LabHost, delay_ms: int, loss_percent: float, rate_mbit: float | None
+) -> None:
+    ends = list(_link_ends(host))
     if delay_ms:
-        raise LabError("this kernel has no sch_netem, so the lab can make no delay (loss and rate it can)")
-    for node, device in _link_ends(host):
+        _start_delay(host, delay_ms)
+        # The relay takes packets at the port before a filter there could lose them.
+        ends[1] = (host.storage_node, _delay_tap(host))
+    for (node, device), (_, link_end) in zip(ends, _link_ends(host), strict=True):
         if rate_mbit is not None:
             shaper = ["tbf", "rate", f"{rate_mbit}mbit", "burst", f"{BURST_BYTES}", "latency", "50ms"]
             node.run(["tc", "qdisc", "add", "dev", device, "root", *shaper])
         if loss_percent:
-            table = _device_table(device)
+            table = _loss_table(link_end)
             hook = f"type filter hook ingress device {device} priority 0"
             rule = f"numgen random mod 10000 < {round(loss_percent * 100)} drop"
-            _nft(node, f"add table {table}\nadd chain {table} loss {{ {hook}; }}\nadd rule {table} loss {rule}")
+            _nft(
+                node, f"add table {table}\nadd chain {table} loss {{ {hook}; }}\nadd rule {table} loss {rule}"
+            )
 
 
-def _device_table(device: str) -> str:
-    return f"{LOSS_TABLE}_{device}"
+def _start_delay(host: LabHost, delay_ms: int) -> None:
+    """Put delay_relay.py between the host's port and the bridge."""
+    node, port = host.storage_node, port_name(host.position)
+    tap = _delay_tap(host)
+    # With the machine's own files, not the node's: the interpreter may lie below /root.
+    enter = ["nsenter", "--target", str(node.init_pid), "--net", "--pid"]
+    run_in_background([*enter, sys.executable, str(DELAY_RELAY), port, tap, str(delay_ms)])
+    wait_until(lambda: node.run(["ip", "link", "show", tap], check=False).returncode == 0, f"device {tap}", 5)
+    node.run(["ip", "link", "set", port, "nomaster"])
+    node.run(["ip", "link", "set", port, "promisc", "on"])
+    node.run(["ip", "link", "set", tap, "master", BRIDGE, "up"])
+
+
+def _stop_delay(host: LabHost) -> None:
+    node, port = host.storage_node, port_name(host.position)
+    relay = f"delay_relay.py {port} "
+    node.run(["pkill", "-KILL", "-f", "--", relay], check=False)  # in the node's own PID namespace
+    node.run(["ip", "link", "set", port, "promisc", "off", "master", BRIDGE])
+
+
+def _delay_tap(host: LabHost) -> str:
+    return f"delay{host.position}"
+
+
+def _loss_table(link_end: str) -> str:
+    return f"{LOSS_TABLE}_{link_end}"
 
 
 def _add_rule(node: Node, table: str, hook: str, rule: str) -> None:

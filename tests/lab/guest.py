@@ -11,9 +11,10 @@ from . import guest_xml, ping, storage
 from .guest_xml import GuestSpec
 from .host import LabHost, host_by_name
 from .layout import Instance
+from .ping import PingGap
 from .system import LabError, wait_until
 
-SEQUENCE = re.compile(r"^seq (\d+)\.\s*$", re.MULTILINE)
+SEQUENCE = re.compile(r"\bseq (\d+)\.")
 SECTOR_BYTES, SECTORS = 512, 1000  # where guest_init.sh keeps its numbers
 
 
@@ -51,7 +52,9 @@ class LabGuest:
         if persistent:
             host.virsh("define", f"/run/{self.name}.xml")
         if start:
-            host.virsh(*(["start", self.name] if persistent else ["create", f"/run/{self.name}.xml"]), timeout=60)
+            host.virsh(
+                *(["start", self.name] if persistent else ["create", f"/run/{self.name}.xml"]), timeout=60
+            )
         xml_file.unlink()
 
     # Is it alive?
@@ -63,16 +66,20 @@ class LabGuest:
     def wait_until_answering(self, timeout_s: float = 60) -> None:
         """Wait until it answers pings and counts: it has booted."""
         wait_until(lambda: self.ping(0.2), f"a ping from {self.name}", timeout_s)
-        wait_until(lambda: any(self.sequence(host) for host in self._hosts), f"numbers from {self.name}", timeout_s)
+        wait_until(
+            lambda: any(self.sequence(host) for host in self._hosts), f"numbers from {self.name}", timeout_s
+        )
 
-    def ping_gap_ms(self, interval_ms: int = 20) -> ping.PingGap:
+    def ping_gap_ms(self, interval_ms: int = 20) -> PingGap:
         """Record the longest silence: `with guest.ping_gap_ms() as gap: …`, then gap.longest_ms."""
-        return ping.PingGap(self.address, interval_ms)
+        return PingGap(self.address, interval_ms)
 
     def where(self) -> dict[str, str]:
-        """The state ("running", "paused", "shut off" …) by name of every host that knows it; libvirt's own words."""
+        """By host that knows it: its state in libvirt's words ("running", "paused", "shut off" …)."""
         with ThreadPoolExecutor() as pool:
-            states = pool.map(lambda host: host.virsh("domstate", self.name, check=False).strip(), self._hosts.values())
+            states = pool.map(
+                lambda host: host.virsh("domstate", self.name, check=False).strip(), self._hosts.values()
+            )
         return {name: state for name, state in zip(self._hosts, states, strict=True) if state}
 
     # What it wrote
@@ -91,7 +98,7 @@ class LabGuest:
     def joint_sequence(self, hosts: Sequence[str]) -> list[int]:
         """The numbers over a journey, hosts in the order of the moves (each once).
 
-        A move may cut a line in two, the first half on one host and the rest on the next: the texts are joined first.
+        A move may cut a line in two, half on one host and half on the next: the texts are joined first.
         """
         text = "".join(self.serial_text(host) for host in hosts)
         return [int(number) for number in SEQUENCE.findall(text.replace("\r", ""))]
@@ -110,7 +117,7 @@ class LabGuest:
         if not self.disk_path:
             raise LabError(f"{self.name} has no disk")
         if self.spec.pool == "VM" and self.spec.disk_format == "raw":
-            # The brick's file, not the mounted one: no host's cache can lie between, and no host need be alive.
+            # The brick's file, not the mounted one: no host's cache lies between, no host need be alive.
             with (storage.brick(self._instance) / Path(self.disk_path).name).open("rb") as disk:
                 return disk.read(SECTOR_BYTES * SECTORS)
         host = self._disk_holder()
@@ -133,9 +140,15 @@ class LabGuest:
 
 
 def remove_everywhere(instance: Instance, hosts: dict[str, LabHost], only: LabGuest | None = None) -> None:
-    """Remove one guest, or all: also guests that others than the lab defined, and volumes that moves left behind."""
+    """Remove one guest, or all: also guests the lab did not define, and volumes that moves left behind."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda host: _remove_from(host, only), hosts.values()))
+        # Only now that nobody deletes any more: a pool refreshed meanwhile goes on listing a deleted file.
+        list(
+            pool.map(
+                lambda host: host.virsh("pool-refresh VM; pool-refresh local", check=False), hosts.values()
+            )
+        )
     if only is None:
         for path in instance.guests.glob("*.json"):
             path.unlink()
@@ -147,9 +160,12 @@ def _remove_from(host: LabHost, only: LabGuest | None) -> None:
     names = [only.name] if only else host.virsh("list", "--all", "--name").split()
     for name in names:
         host.virsh("destroy", name, check=False)
-        host.virsh("undefine", name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata", check=False)
+        host.virsh(
+            "undefine", name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata", check=False
+        )
     disks = [only.disk_path] if only else [f"{guest_xml.POOL_FOLDER}/{pool}/*" for pool in ("VM", "local")]
-    logs = [f"{guest_xml.SERIAL_FOLDER}/{only.name if only else '*'}{end}" for end in ("-serial.log*", ".log")]
+    logs = [
+        f"{guest_xml.SERIAL_FOLDER}/{only.name if only else '*'}{end}" for end in ("-serial.log*", ".log")
+    ]
     # Wildcards are the shell's, names are checked by guest_xml.GUEST_NAME.
     host.run(["sh", "-c", f"rm -rf {' '.join([*filter(None, disks), *logs])}"])
-    host.virsh("pool-refresh VM; pool-refresh local", check=False)

@@ -1,4 +1,4 @@
-"""The guests' kernel and initramfs: Debian's cloud kernel, busybox and eleven modules, made once for all instances."""
+"""The guests' kernel and initramfs: Debian's cloud kernel, busybox and some modules, made once."""
 
 from __future__ import annotations
 
@@ -65,4 +65,7 @@ def _build_initramfs(release: str, target: Path) -> None:
         (tree / "modules/order").write_text("".join(f"{Path(module).name}\n" for module in MODULES))
         names = "\n".join(str(path.relative_to(tree)) for path in sorted(tree.rglob("*")))
         # Not compressed: under emulation unpacking costs more than reading.
-        run(["cpio", "--quiet", "--create", "--format=newc", "--directory", tree, "--file", target], input=names + "\n")
+        run(
+            ["cpio", "--quiet", "--create", "--format=newc", "--directory", tree, "--file", target],
+            input=names + "\n",
+        )

@@ -17,7 +17,7 @@ GUEST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")
 
 @dataclass(frozen=True)
 class GuestSpec:
-    """A guest's parameters; number is the last part of its address, tick_ms the time between sequence numbers."""
+    """A guest's parameters; number is the last part of its address, tick_ms the time between numbers."""
 
     name: str
     number: int

@@ -53,11 +53,18 @@ class LabHost:
         """The libvirt URI by which the root namespace reaches this host, keys included."""
         keys = credentials.read(self._instance)
         key = {"keyfile": str(keys.ssh_private_key_path)}
-        verified = {"known_hosts": str(keys.known_hosts_path), "known_hosts_verify": "normal", "sshauth": "privkey"}
+        verified = {
+            "known_hosts": str(keys.known_hosts_path),
+            "known_hosts_verify": "normal",
+            "sshauth": "privkey",
+        }
         scheme, parameters = {
             "tcp": (f"qemu+tcp://{self.address}", {}),
             "tls": (f"qemu+tls://{self.address}", {"pkipath": str(keys.tls_dir)}),
-            "ssh": (f"qemu+ssh://root@{self.address}", key | {"command": str(keys.ssh_command_path), "no_tty": "1"}),
+            "ssh": (
+                f"qemu+ssh://root@{self.address}",
+                key | {"command": str(keys.ssh_command_path), "no_tty": "1"},
+            ),
             "libssh2": (f"qemu+libssh2://root@{self.address}", key | verified),
             "libssh": (f"qemu+libssh://root@{self.address}", key | verified),
         }[transport]
@@ -94,10 +101,10 @@ class LabHost:
         self.start_libvirtd()
 
     def define_pools(self) -> None:
-        """Define and start the shared pool (mounts it; the storage server must be ready) and the local one."""
-        steps = [f"pool-define /etc/lab/pool-{pool}.xml; pool-build {pool}; pool-start {pool}; pool-autostart {pool}"
-                 for pool in ("VM", "local")]  # fmt: skip
-        self.virsh("; ".join(steps), timeout=60)
+        """Define and start the shared pool (which mounts it: the storage must be ready) and the local one."""
+        for pool in ("VM", "local"):
+            self.virsh("pool-define", f"/etc/lab/pool-{pool}.xml")
+            self.virsh(f"pool-build {pool}; pool-start {pool}; pool-autostart {pool}", timeout=60)
 
     def repair(self) -> None:
         """Start what ended: daemons and pools."""
@@ -111,16 +118,22 @@ class LabHost:
         """What is wrong with this host, in sentences; empty when it is healthy."""
         if self.node.init is None:
             return ["is down"]
-        # Asked inside: a connection from outside that says nothing would be an error in libvirtd's log each time.
+        # Asked inside: each connection from outside that says nothing is an error in libvirtd's log.
         ports = {"ssh": host_files.SSH_PORT, "tcp": host_files.TCP_PORT, "tls": host_files.TLS_PORT}
-        found = [f"has no listener on its {name} port {port}" for name, port in ports.items() if not self._listens_inside(port)]
+        found = [
+            f"has no listener on its {name} port {port}"
+            for name, port in ports.items()
+            if not self._listens_inside(port)
+        ]
         if not ping.answers(self.address, 1):
             found.append("does not answer pings")
         if not found:
             asked = self.run(["timeout", "10", "virsh", "--quiet", "pool-list", "--name"], check=False)
             if asked.returncode != 0:
                 return ["has a libvirtd that does not answer"]
-            found = [f"pool {pool} is not active" for pool in ("VM", "local") if pool not in asked.stdout.split()]
+            found = [
+                f"pool {pool} is not active" for pool in ("VM", "local") if pool not in asked.stdout.split()
+            ]
         return found
 
     # Its daemons
@@ -159,7 +172,9 @@ class LabHost:
 
     def kill_sshd(self) -> None:
         """End the SSH listener and every SSH session."""
-        self.run(["pkill", "-KILL", "-x", "sshd"], check=False)  # the host's own PID namespace: it sees no other sshd
+        self.run(
+            ["pkill", "-KILL", "-x", "sshd"], check=False
+        )  # the host's own PID namespace: it sees no other sshd
         wait_until(lambda: self._daemon_pid("sshd") is None, f"the end of sshd of {self.name}", 5)
 
     def start_sshd(self) -> None:
@@ -189,7 +204,7 @@ class LabHost:
         faults.set_link(self, up=True)
 
     def netem(self, delay_ms: int = 0, loss_percent: float = 0, rate_mbit: float | None = None) -> None:
-        """Make the host's link worse, in both directions each; see faults.netem for what the kernel must have."""
+        """Make the host's link worse, each direction by so much: one-way delay, loss, rate (faults.netem)."""
         faults.netem(self, delay_ms=delay_ms, loss_percent=loss_percent, rate_mbit=rate_mbit)
 
     def clear_netem(self) -> None:
@@ -207,7 +222,7 @@ class LabHost:
         faults.block_peer(self, other)
 
     def restore(self) -> None:
-        """Undo every fault: daemons run, links are whole, the SSH identity is the first one, TCP asks no password."""
+        """Undo every fault: daemons run, links are whole, the SSH identity is the first, no password."""
         faults.restore_links(self)
         self.resume_libvirtd()
         if 'auth_tcp = "sasl"' in (self.root / "etc/libvirt/libvirtd.conf").read_text():

@@ -10,7 +10,9 @@ from .node import Node
 from .system import run
 
 TCP_PORT, TLS_PORT, SSH_PORT = 16509, 16514, 22
-VIRTLOGD_MAX_BYTES = 64 * 1024 * 1024  # a guest's serial log is evidence: it must not be rotated away within a day
+VIRTLOGD_MAX_BYTES = (
+    64 * 1024 * 1024
+)  # a guest's serial log is evidence: it must not be rotated away within a day
 
 QEMU_CONF = """\
 user = "root"
@@ -107,7 +109,7 @@ def write_libvirtd_conf(record: HostRecord, files: Path, *, sasl: bool) -> None:
 
 
 def _clear_machine_definitions(folder: Path) -> None:
-    """The machine's own guests, networks and pools came along with the copy of its /etc: they are not the lab's."""
+    """The machine's own guests, networks and pools came with the copy of its /etc: they are not the lab's."""
     for pattern in ("qemu/*.xml", "qemu/autostart/*", "qemu/networks/*.xml", "qemu/networks/autostart/*",
                     "storage/*.xml", "storage/autostart/*", "secrets/*"):  # fmt: skip
         for path in folder.glob(pattern):

@@ -13,7 +13,15 @@ from .guest import LabGuest, remove_everywhere
 from .guest_xml import GuestSpec
 from .host import LabHost, host_by_name
 from .host_files import hosts_file, write_host_files
-from .layout import HOST_NAMES, Instance, find_instance, instance_names, reserve_instance, state_root
+from .layout import (
+    HOST_NAMES,
+    Instance,
+    check_names,
+    find_instance,
+    instance_names,
+    reserve_instance,
+    state_root,
+)
 from .storage import start_storage, storage_node
 from .system import LabError, check_machine, exclusive
 
@@ -28,12 +36,14 @@ def each(action: Callable[[Item], object], items: Iterable[Item]) -> None:
 
 
 class Lab:
-    """Real libvirt hosts on this machine. `Lab.up` makes or reuses an instance, `Lab.attach` finds a running one."""
+    """Real libvirt hosts on this machine: `Lab.up` makes or reuses an instance, `Lab.attach` finds one."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.storage = storage_node(instance)
-        self.hosts = {host.name: LabHost(instance, position) for position, host in enumerate(instance.hosts, start=1)}
+        self.hosts = {
+            host.name: LabHost(instance, position) for position, host in enumerate(instance.hosts, start=1)
+        }
 
     @property
     def name(self) -> str:
@@ -53,9 +63,10 @@ class Lab:
 
     @classmethod
     def up(cls, name: str = "demo", hosts: Sequence[str] = ("mercury", "jupiter")) -> Lab:
-        """Make the instance. A running one with the same hosts is reused (ended daemons are started again), the rest of
-        one whose nodes all ended is cleared away first, one with some nodes ended is a LabError."""
+        """Make the instance. A running one with the same hosts is reused (ended daemons are started again);
+        what is left of one whose nodes all ended is cleared away; one with some nodes ended is a LabError."""
         check_machine()
+        check_names(name, tuple(hosts))
         with exclusive(state_root() / f".{name}.lock"):
             found = find_instance(name)
             if found and (lab := _reuse(cls(found), tuple(hosts))):
@@ -79,7 +90,7 @@ class Lab:
         return cls(instance)
 
     def down(self) -> None:
-        """End the instance's processes, remove its links, mounts and files; what it shares with others (cache) stays."""
+        """End its processes, remove its links, mounts and files; what instances share (the cache) stays."""
         lock = state_root() / f".{self.name}.lock"
         with exclusive(lock):
             self._stop()
@@ -106,7 +117,10 @@ class Lab:
         for position, node in enumerate(host_nodes, start=1):
             network.connect_host(self.instance, self.storage, node, position)
         # The storage server and libvirtd take about equally long: start them at the same time.
-        each(lambda start: start(), [lambda: start_storage(self.instance), *(h.start for h in self.hosts.values())])
+        each(
+            lambda start: start(),
+            [lambda: start_storage(self.instance), *(h.start for h in self.hosts.values())],
+        )
         each(LabHost.define_pools, self.hosts.values())
 
     def _stop(self) -> None:
@@ -122,6 +136,7 @@ class Lab:
         self,
         host: str,
         name: str,
+        *,
         memory_mib: int = 256,
         vcpus: int = 1,
         pool: str | None = "VM",
@@ -135,11 +150,12 @@ class Lab:
         disk_mib: int = 64,
         disk_format: str = "raw",
     ) -> LabGuest:
-        """Make a guest on a host. pool None: no disk. dirty_mib: rewritten in a loop, dirty_mib_per_s 0: at full speed.
-        tick_ms: between two sequence numbers. xml_edit changes the domain XML before libvirt sees it."""
+        """Make a guest on a host. pool None: no disk. dirty_mib is rewritten in a loop, at full speed when
+        dirty_mib_per_s is 0. tick_ms lies between two numbers. xml_edit changes the XML first."""
         spec = GuestSpec(
-            name=name, number=0, memory_mib=memory_mib, vcpus=vcpus, pool=pool, cache=cache, dirty_mib=dirty_mib,
-            dirty_mib_per_s=dirty_mib_per_s, tick_ms=tick_ms, disk_mib=disk_mib, disk_format=disk_format,
+            name=name, number=0, memory_mib=memory_mib, vcpus=vcpus, pool=pool, cache=cache,
+            dirty_mib=dirty_mib, dirty_mib_per_s=dirty_mib_per_s, tick_ms=tick_ms,
+            disk_mib=disk_mib, disk_format=disk_format,
         )  # fmt: skip
         spec = guest_xml.reserve(self.instance, spec)
         guest = LabGuest(self.instance, self.hosts, spec)
@@ -156,7 +172,7 @@ class Lab:
 
 
 def _reuse(lab: Lab, hosts: tuple[str, ...]) -> Lab | None:
-    """The lab when it runs (repaired if daemons had ended), None when all of it had ended and was cleared away."""
+    """The lab when it runs (repaired if daemons ended), None when all had ended and was cleared away."""
     nodes = [lab.storage, *(host.node for host in lab.hosts.values())]
     ended = [node.name for node in nodes if node.init is None]
     if len(ended) == len(nodes):
@@ -164,15 +180,19 @@ def _reuse(lab: Lab, hosts: tuple[str, ...]) -> Lab | None:
         return None
     if ended:
         raise LabError(
-            f"lab {lab.name!r} is broken: {', '.join(ended)} ended while the others run, and took guests along.\n"
+            f"lab {lab.name!r} is broken: {', '.join(ended)} ended while the others run.\n"
             f"Remove it and start anew: bin/lab down --name {lab.name}"
         )
     if tuple(lab.hosts) != hosts:
-        raise LabError(f"lab {lab.name!r} is up with hosts {', '.join(lab.hosts)}; take it down to have others")
+        raise LabError(
+            f"lab {lab.name!r} is up with hosts {', '.join(lab.hosts)}; take it down to have others"
+        )
     if lab.problems():
         each(LabHost.repair, lab.hosts.values())
     if problems := lab.problems():
-        raise LabError(f"lab {lab.name!r} is not healthy: {problems}. Start anew: bin/lab down --name {lab.name}")
+        raise LabError(
+            f"lab {lab.name!r} is not healthy: {problems}. Start anew: bin/lab down --name {lab.name}"
+        )
     return lab
 
 
@@ -181,5 +201,7 @@ def host_names(wish: str) -> tuple[str, ...]:
     if not wish.isdigit():
         return tuple(wish.split(","))
     if not 1 <= int(wish) <= len(HOST_NAMES):
-        raise LabError(f"by number a lab has 1 to {len(HOST_NAMES)} hosts; name more yourself: --hosts a,b,c…")
+        raise LabError(
+            f"by number a lab has 1 to {len(HOST_NAMES)} hosts; name more yourself: --hosts a,b,c…"
+        )
     return HOST_NAMES[: int(wish)]

@@ -85,12 +85,15 @@ def find_instance(name: str) -> Instance | None:
 
 
 def reserve_instance(name: str, host_names: tuple[str, ...]) -> Instance:
-    """Take a free subnet and write the instance down, under a lock: two `up` at the same time take two subnets."""
-    _check_names(name, host_names)
+    """Take a free subnet and write the instance down, under a lock: two `up` at once take two subnets."""
     with exclusive(state_root() / ".lock"):
         subnet = _free_subnet()
         hosts = tuple(
-            HostRecord(host, f"10.99.{subnet}.{octet}", str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.{name}.lab.invalid")))
+            HostRecord(
+                host,
+                f"10.99.{subnet}.{octet}",
+                str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host}.{name}.lab.invalid")),
+            )
             for octet, host in enumerate(host_names, start=1)
         )
         instance = Instance(name, subnet, hosts)
@@ -100,11 +103,16 @@ def reserve_instance(name: str, host_names: tuple[str, ...]) -> Instance:
     return instance
 
 
-def _check_names(name: str, host_names: tuple[str, ...]) -> None:
+def check_names(name: str, host_names: tuple[str, ...]) -> None:
+    """LabError unless these can be names of a lab and its hosts."""
     if not INSTANCE_NAME.fullmatch(name) or name == cache_folder().name:
-        raise LabError(f"{name!r} is no name for a lab: letters, digits and hyphens, at most 20, and not 'cache'")
+        raise LabError(
+            f"{name!r} is no name for a lab: letters, digits and hyphens, at most 20, and not 'cache'"
+        )
     if not 1 <= len(host_names) < FIRST_GUEST_OCTET or len(set(host_names)) != len(host_names):
-        raise LabError(f"a lab has 1 to {FIRST_GUEST_OCTET - 1} hosts with different names, not {', '.join(host_names)}")
+        raise LabError(
+            f"a lab has 1 to {FIRST_GUEST_OCTET - 1} hosts with different names, not {', '.join(host_names)}"
+        )
     for host in host_names:
         if not INSTANCE_NAME.fullmatch(host) or host in ("storage", "console", "localhost"):
             raise LabError(f"{host!r} is no name for a lab host")
@@ -113,9 +121,15 @@ def _check_names(name: str, host_names: tuple[str, ...]) -> None:
 def _free_subnet() -> int:
     taken = {instance.subnet for name in instance_names() if (instance := find_instance(name))}
     routes = json.loads(run(["ip", "-json", "-4", "route", "show", "table", "all"]).stdout)
-    networks = [ipaddress.ip_network(dst, strict=False) for route in routes if (dst := route.get("dst", "")) and dst[0].isdigit()]
+    networks = [
+        ipaddress.ip_network(dst, strict=False)
+        for route in routes
+        if (dst := route.get("dst", "")) and dst[0].isdigit()
+    ]
     for subnet in range(256):
         wanted = ipaddress.ip_network(f"10.99.{subnet}.0/24")
-        if subnet not in taken and not any(wanted.overlaps(network) for network in networks if network.prefixlen > 8):
+        if subnet not in taken and not any(
+            wanted.overlaps(network) for network in networks if network.prefixlen > 8
+        ):
             return subnet
     raise LabError("no 10.99.<n>.0/24 is free on this machine; take a lab down first (bin/lab status)")

@@ -1,8 +1,8 @@
 """The wires of a lab.
 
-The bridge stands in the storage node's network namespace, not in the root one: a Docker engine loads br_netfilter and
-sets FORWARD to DROP in the root namespace, which silences a bridge there. The console (root namespace) hangs on that
-bridge by one veth pair, so its own firewall sees only traffic to and from itself.
+The bridge stands in the storage node's network namespace, not in the root one: a Docker engine loads
+br_netfilter and sets FORWARD to DROP in the root namespace, which silences a bridge there. The console (root
+namespace) hangs on that bridge by one veth pair, so its own firewall sees only traffic to and from itself.
 
     root: vmlab<n> .254 ── console ┐
     storage: .253 ─────────── bridge0 ── port1 ── uplink ─ br0 .1 (mercury, its guests)
@@ -22,31 +22,39 @@ UPLINK = "uplink"
 
 def connect_console(instance: Instance, storage: Node) -> None:
     """Make the bridge and hang the root namespace on it."""
-    _batch(storage, f"""
+    _batch(
+        storage,
+        f"""
         link add {BRIDGE} type bridge
         link set {BRIDGE} up
         address add {instance.address(STORAGE_OCTET)}/24 dev {BRIDGE}
-    """)
+    """,
+    )
     link = instance.console_link
-    run(["ip", "link", "add", link, "type", "veth", "peer", "name", "console", "netns", str(storage.init_pid)])
+    run(
+        ["ip", "link", "add", link, "type", "veth", "peer", "name", "console", "netns", str(storage.init_pid)]
+    )
     run(["ip", "address", "add", f"{instance.address(CONSOLE_OCTET)}/24", "dev", link])
     run(["ip", "link", "set", link, "up"])
     _batch(storage, f"link set console master {BRIDGE} up")
 
 
 def connect_host(instance: Instance, storage: Node, host: Node, position: int) -> None:
-    """Give a host its uplink to the bridge and, on top of it, br0 with the host's address (position counts from 1)."""
+    """Give a host its uplink to the bridge and, on it, br0 with the host's address (position from 1)."""
     port = port_name(position)
     # The host's process number is that of the root PID namespace: enter the storage node's network only.
     run(["nsenter", "--target", str(storage.init_pid), "--net", "ip", "link", "add", port, "type", "veth",
          "peer", "name", UPLINK, "netns", str(host.init_pid)])  # fmt: skip
     _batch(storage, f"link set {port} master {BRIDGE} up")
-    _batch(host, f"""
+    _batch(
+        host,
+        f"""
         link add {GUEST_BRIDGE} type bridge
         link set {UPLINK} master {GUEST_BRIDGE} up
         address add {instance.address(position)}/24 dev {GUEST_BRIDGE}
         link set {GUEST_BRIDGE} up
-    """)
+    """,
+    )
 
 
 def port_name(position: int) -> str:
@@ -60,4 +68,6 @@ def disconnect_console(instance: Instance) -> None:
 
 
 def _batch(node: Node, commands: str) -> None:
-    node.run(["ip", "-batch", "-"], input="\n".join(line.strip() for line in commands.strip().splitlines()) + "\n")
+    node.run(
+        ["ip", "-batch", "-"], input="\n".join(line.strip() for line in commands.strip().splitlines()) + "\n"
+    )

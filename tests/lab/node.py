@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .system import LabError, ProcessIdentity, run, wait_until
+from .system import LabError, ProcessIdentity, run, run_in_background, wait_until
 
 INIT = Path(__file__).with_name("node_init.sh")
 INSIDE_ENVIRONMENT = {
@@ -52,14 +52,16 @@ class Node:
         return init.pid
 
     def prepare_files(self, identity_text: str) -> None:
-        """Make the node's folders; its /etc is a copy of the machine's with /etc/hosts and an account database of its own."""
+        """Make the node's folders; /etc is a copy of the machine's with its own /etc/hosts and passwords."""
         for path in self.bound_paths:
             if path != "/etc":
                 (self.files / path[1:]).mkdir(parents=True, exist_ok=True)
         (self.files / "root").chmod(0o700)
         etc = self.files / "etc"
         ignored = shutil.ignore_patterns(*SECRET_FILES)
-        shutil.copytree("/etc", etc, symlinks=True, ignore=ignored, ignore_dangling_symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(
+            "/etc", etc, symlinks=True, ignore=ignored, ignore_dangling_symlinks=True, dirs_exist_ok=True
+        )
         (etc / "shadow").write_text("root:*:19000:0:99999:7:::\n")
         (etc / "shadow").chmod(0o600)
         (etc / "hostname").write_text(self.name + "\n")
@@ -69,13 +71,11 @@ class Node:
         """Start process 1 in new namespaces; returns when the node's files are mounted."""
         pid_file = self.files.with_name(self.files.name + ".pid")
         pid_file.unlink(missing_ok=True)
-        unshare = ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child"]
+        unshare = ["unshare", "--mount", "--uts", "--net", "--pid", "--fork", "--kill-child", "sh", str(INIT)]
         log = (self.files / "var/log/node.log").open("w")
         with log:
-            subprocess.run(
-                ["setsid", "--fork", *unshare, "sh", str(INIT), str(self.files), self.name, *self.bound_paths],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=True, env=INSIDE_ENVIRONMENT,
-            )  # fmt: skip
+            words = [*unshare, str(self.files), self.name, *self.bound_paths]
+            run_in_background(words, stdout=log, stderr=log, env=INSIDE_ENVIRONMENT)
         wait_until(pid_file.exists, f"namespaces of {self.name}, see {log.name}", 10, 0.01)
         identity = ProcessIdentity.of(int(pid_file.read_text()))
         if identity is None:
@@ -92,7 +92,12 @@ class Node:
         self._identity_file.unlink(missing_ok=True)
 
     def run(
-        self, command: Sequence[str | Path], *, check: bool = True, input: str | None = None, timeout: float = 30
+        self,
+        command: Sequence[str | Path],
+        *,
+        check: bool = True,
+        input: str | None = None,  # noqa: A002 - the word of subprocess.run
+        timeout: float = 30,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside the node (timeout in seconds)."""
         enter = ["nsenter", "--target", str(self.init_pid), "--mount", "--uts", "--net", "--pid", "--wd=/"]

@@ -32,7 +32,7 @@ def answers(address: str, timeout_s: float) -> bool:
 
 
 class PingGap:
-    """Pings an address all the time; longest_ms is the longest time from one answer to the next (or to now)."""
+    """Pings an address all the time; longest_ms is the longest time from one answer to the next."""
 
     def __init__(self, address: str, interval_ms: int) -> None:
         self._interval_s = interval_ms / 1000
@@ -53,7 +53,9 @@ class PingGap:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
         self._note_silence()
@@ -102,4 +104,4 @@ def _request(identifier: int, number: int) -> bytes:
 def _is_reply(packet: bytes, identifier: int) -> bool:
     start = (packet[0] & 0x0F) * 4  # raw sockets deliver the IP header, too
     kind, _, _, found = struct.unpack_from("!BBHH", packet, start)
-    return kind == ECHO_REPLY and found == identifier
+    return bool(kind == ECHO_REPLY and found == identifier)

@@ -1,4 +1,4 @@
-"""The lab's storage server: a GlusterFS daemon in the node that also holds the bridge, and the volume "VM"."""
+"""The storage server: a GlusterFS daemon in the node that also holds the bridge, and the volume "VM"."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def start_storage(instance: Instance) -> None:
     config.parent.mkdir(exist_ok=True)
     config.write_text(GLUSTERD_CONFIG)
     brick(instance).mkdir(parents=True, exist_ok=True)
-    node.run(["nice", "-n", "5", "glusterd", "--volfile", "/etc/glusterfs/glusterd.vol", "-p", "/run/glusterd.pid"])
+    node.run(
+        ["nice", "-n", "5", "glusterd", "--volfile", "/etc/glusterfs/glusterd.vol", "-p", "/run/glusterd.pid"]
+    )
     wait_until(lambda: _gluster(node, "volume", "list", check=False) is not None, "glusterd", 20, 0.1)
     address = instance.address(STORAGE_OCTET)
     _gluster(node, "volume", "create", VOLUME, f"{address}:{brick(instance)}", "force")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 PACKAGES_FILE = Path(__file__).with_name("packages.txt")
@@ -24,15 +24,24 @@ def run(
     command: Sequence[str | Path],
     *,
     check: bool = True,
-    input: str | None = None,
+    input: str | None = None,  # noqa: A002 - the word of subprocess.run
     timeout: float = 30,
     env: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end (timeout in seconds); a failure is a LabError that carries what the command said."""
+    """Run a command to its end (timeout in seconds); a failure is a LabError with what the command said."""
     words = [str(word) for word in command]
     stdin = {"input": input} if input is not None else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=timeout, env=env, **stdin)
+        done = subprocess.run(
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env=env,
+            **stdin,
+        )
     except subprocess.TimeoutExpired as error:
         raise LabError(f"no end after {timeout} s: {' '.join(words)}") from error
     if check and done.returncode != 0:
@@ -41,8 +50,17 @@ def run(
     return done
 
 
-def wait_until(condition: Callable[[], Result], what: str, timeout_s: float, interval_s: float = 0.05) -> Result:
-    """Ask until the condition gives something true, and return that; LabError when timeout_s seconds are over."""
+def run_in_background(command: Sequence[str | Path], **options: Any) -> None:
+    """Start a command that outlives its caller and is nobody's child here."""
+    words = ["setsid", "--fork", *(str(word) for word in command)]
+    silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(words, check=True, **{**silent, **options})
+
+
+def wait_until(
+    condition: Callable[[], Result], what: str, timeout_s: float, interval_s: float = 0.05
+) -> Result:
+    """Ask until the condition gives something true and return that; LabError after timeout_s seconds."""
     deadline = time.monotonic() + timeout_s
     while True:
         result = condition()
@@ -55,7 +73,7 @@ def wait_until(condition: Callable[[], Result], what: str, timeout_s: float, int
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process by number and start (clock ticks since boot): a number alone may meanwhile belong to a stranger."""
+    """A process by number and start (clock ticks since boot): the number alone may be a stranger's by now."""
 
     pid: int
     started_ticks: int
@@ -95,7 +113,7 @@ class ProcessIdentity:
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file. It may be deleted by its holder: whoever waited for the deleted one takes the lock anew."""
+    """Hold a lock file. Its holder may delete it: whoever waited for the deleted one takes the lock anew."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         handle = path.open("a")
@@ -114,7 +132,9 @@ def check_machine() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab needs root: it makes network namespaces, bridges and mounts")
     wanted = PACKAGES_FILE.read_text().split()
-    asked = run(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *wanted], check=False).stdout
+    asked = run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *wanted], check=False
+    ).stdout
     installed = {line.split()[0] for line in asked.splitlines() if line.endswith(" installed")}
     missing = [name for name in wanted if name not in installed]
     if missing:
