@@ -6,6 +6,7 @@ found by the reconciler, a doubled one finds its row already claimed.
 
 import logging
 import os
+import signal
 import time
 import warnings
 from logging.config import dictConfig
@@ -14,7 +15,7 @@ from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # not in the stubs
 from celery.signals import heartbeat_sent, setup_logging, worker_process_init
 
-from vmmigrate.children import die_with_parent
+from vmmigrate.children import signal_when_parent_ends
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vmmigrate.settings")
 
@@ -44,7 +45,7 @@ def begin_pool_process(**_: object) -> None:
     from django.db import connections
 
     # Without it, a killed worker leaves its pool behind, and the next worker's moves meet theirs.
-    die_with_parent(os.getppid())
+    signal_when_parent_ends(os.getppid(), signal.SIGKILL)
     # Two processes on one socket would read each other's answers. Closing a copied PostgreSQL connection
     # politely would end the parent's session too, so it is only forgotten.
     for connection in connections.all(initialized_only=True):

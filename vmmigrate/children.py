@@ -13,12 +13,12 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent(parent_pid: int) -> None:
-    """Ask the kernel to SIGKILL this process when its parent ends, however it ends.
+def signal_when_parent_ends(parent_pid: int, number: signal.Signals) -> None:
+    """Ask the kernel to send this process a signal when its parent ends, however it ends.
 
     The kernel means the parent's *thread*: call `Child.start` from the main thread only.
     """
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _libc.prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent_pid:  # it ended before we asked
         os._exit(1)
 
@@ -59,7 +59,7 @@ class Child:
             stderr=subprocess.STDOUT,
             pass_fds=pass_fds,
             start_new_session=True,
-            preexec_fn=lambda: die_with_parent(parent_pid),  # noqa: PLW1509 (started before any thread forks)
+            preexec_fn=lambda: signal_when_parent_ends(parent_pid, signal.SIGKILL),  # noqa: PLW1509 (started before any thread forks)
         )
         threading.Thread(target=self._pump, args=(on_line, on_end), daemon=True).start()
 

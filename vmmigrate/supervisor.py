@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
-from vmmigrate.children import Child, describe_exit
+from vmmigrate.children import Child, describe_exit, signal_when_parent_ends
 from vmmigrate.embedded_redis import PrivateRedis, RedisMissingError
 from vmmigrate.paths import ROOT, default_state_dir, make_private_dir
 
@@ -367,7 +367,12 @@ def main() -> int:
     )
     parser.add_argument("--no-beat", action="store_true", help="start no periodic work")
     parser.add_argument("--no-watcher", action="store_true", help="do not listen to the hosts' events")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="stop when the process that started this ends"
+    )
     options = parser.parse_args()
+    if options.with_parent:
+        signal_when_parent_ends(os.getppid(), signal.SIGTERM)
     left_out = {"scheduler": options.no_beat, "watcher": options.no_watcher}
     supervisor = Supervisor(
         options.state_dir.expanduser().resolve(),
