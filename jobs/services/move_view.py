@@ -1,0 +1,405 @@
+"""What people see of a move: the row of a migration turned into words, steps and figures. Reads the database only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from hosts.facts.codec import from_data
+from hosts.models import Guest
+from jobs.engine.phases import ENDED, Phase
+from jobs.models import Migration, Transition
+from jobs.models.migration import MigrationQuerySet
+from jobs.options import OPTIONS, MoveOptions, Option, dump_options
+from jobs.preflight.findings import Finding, Severity
+
+# How long an ended move stays in the task dock; afterwards it is found in the history.
+DOCK_KEEPS = timedelta(minutes=15)
+DOCK_ENDED_ROWS = 5
+MOST_WORDS = 6  # of a search; more would only make the query long
+SEVERITIES = (Severity.BLOCKER, Severity.WARNING, Severity.INFO)
+ALWAYS_SHOWN = ("kind", "control", "persistent", "undefine_source", "storage")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a move stands, by word, shape (icon) and tone (colour): never by colour alone."""
+
+    word: str
+    icon: str
+    tone: str  # ok, bad, warn, quiet, busy
+
+
+OUTCOMES = {
+    Phase.SUCCEEDED: Outcome("moved", "check-circle-fill", "ok"),
+    Phase.FAILED: Outcome("not moved", "x-octagon-fill", "bad"),
+    Phase.CANCELLED: Outcome("cancelled", "slash-circle", "quiet"),
+    Phase.UNCONFIRMED: Outcome("not known", "question-diamond", "warn"),
+    Phase.QUEUED: Outcome("waiting", "hourglass-split", "quiet"),
+}
+MOVING = Outcome("moving", "arrow-right", "busy")
+
+STEPS = ("queued", "checks", "disks", "memory", "switch-over", "confirming", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    words: str
+    state: str  # done, now, failed (it stopped here), todo
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with its unit's filter: `kind` is size, rate, span, percent or words."""
+
+    name: str
+    label: str
+    kind: str
+    value: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveView:
+    """A move for templates. `progress` is the latest sample as stored; missing keys are figures not reported."""
+
+    move: Migration
+    outcome: Outcome
+    phase_words: str
+    percent: int | None
+    time_left: str
+    progress: dict[str, Any]
+    steps: tuple[Step, ...]
+    cancel_hint: str  # what Cancel would do; "" when it does not apply
+    cancel_note: str  # why it does not apply, or that it was asked for
+
+    @property
+    def rate(self) -> int | None:
+        return self.progress.get("transfer_bytes_per_s")
+
+    @property
+    def kind_words(self) -> str:
+        return KINDS.get(self.move.kind, self.move.kind)
+
+    @property
+    def step_now(self) -> str:
+        """Changes exactly when there is something new to say aloud: a phase or a step, never a percentage."""
+        here = next((step.name for step in self.steps if step.state in ("now", "failed")), "")
+        return f"{self.move.phase}:{here}"
+
+    @property
+    def bar_class(self) -> str:
+        return {"ok": "bar-ok", "bad": "bar-bad", "warn": "bar-warn"}.get(self.outcome.tone, "")
+
+    @property
+    def sentence(self) -> str:
+        """The phase in one sentence, for those who hear the page."""
+        return f"{self.move.guest_name}: {self.phase_words}."
+
+
+KINDS = {"live": "live", "non-live": "pause and move", "offline": "offline"}
+
+
+@dataclass(frozen=True, slots=True)
+class Dock:
+    rows: tuple[MoveView, ...]
+    active: int
+
+
+def view_move(move: Migration) -> MoveView:
+    phase = Phase(move.phase)
+    progress = move.progress_data or {}
+    hint, note = _cancel_words(move, phase)
+    return MoveView(
+        move=move,
+        outcome=OUTCOMES.get(phase, MOVING),
+        phase_words=phase_words(move),
+        percent=_percent(phase, progress),
+        time_left=time_left(phase, progress),
+        progress=progress,
+        steps=build_steps(move),
+        cancel_hint=hint,
+        cancel_note=note,
+    )
+
+
+def read_dock() -> Dock:
+    """Active moves, oldest first, then those that ended within the last quarter of an hour."""
+    active = list(Migration.objects.active().defer("saved_xml").order_by("requested_at", "pk"))
+    since = timezone.now() - DOCK_KEEPS
+    ended = Migration.objects.ended().filter(ended_at__gte=since).defer("saved_xml").order_by("-ended_at")
+    rows = [*active, *ended[:DOCK_ENDED_ROWS]]
+    return Dock(tuple(view_move(move) for move in rows), len(active))
+
+
+def read_dock_versions() -> dict[int, int]:
+    """The versions of what the dock shows, without reading the rows."""
+    since = timezone.now() - DOCK_KEEPS
+    active = Migration.objects.active().values_list("pk", "version")
+    ended = Migration.objects.ended().filter(ended_at__gte=since).order_by("-ended_at")
+    return dict(active) | dict(ended.values_list("pk", "version")[:DOCK_ENDED_ROWS])
+
+
+def phase_words(move: Migration) -> str:
+    """The phase as people say it; during the transfer the sample's own words where it has some."""
+    phase = Phase(move.phase)
+    if phase is Phase.TRANSFERRING:
+        return _transfer_words(move.progress_data or {})
+    return {
+        Phase.QUEUED: "waiting for a worker",
+        Phase.PREPARING: "checking both hosts",
+        Phase.POSTCOPY: f"runs on {move.destination_name}, memory still arriving",
+        Phase.CONFIRMING: "confirming on both hosts",
+        Phase.ROLLING_BACK: f"going back to {move.source_name}",
+        Phase.UNCONFIRMED: "not known, asking both hosts",
+        Phase.SUCCEEDED: "moved",
+        Phase.FAILED: "not moved",
+        Phase.CANCELLED: "cancelled",
+    }[phase]
+
+
+def _transfer_words(progress: dict[str, Any]) -> str:
+    if progress.get("words"):
+        return str(progress["words"])
+    if progress.get("memory_pass"):
+        return f"memory pass {progress['memory_pass']}"
+    return "copying disks" if progress.get("disk_total_bytes") else "connecting"
+
+
+def _percent(phase: Phase, progress: dict[str, Any]) -> int | None:
+    """Never 100 before the move is proven; None while nothing is known (an indeterminate bar)."""
+    if phase is Phase.SUCCEEDED:
+        return 100
+    percent = progress.get("percent")
+    return None if percent is None else min(int(percent), 99)
+
+
+def time_left(phase: Phase, progress: dict[str, Any]) -> str:
+    """ "~4 s left", or why nobody can know."""
+    if phase in ENDED:
+        return ""
+    if phase is not Phase.TRANSFERRING and phase is not Phase.POSTCOPY:
+        return ""
+    seconds = progress.get("eta_s")
+    if seconds is not None:
+        return f"~{_rough(seconds)} left"
+    return str(progress.get("eta_reason") or "time left: measuring")
+
+
+def _rough(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def build_steps(move: Migration) -> tuple[Step, ...]:
+    """The stepper. The step reached only grows: phases and memory passes never decrease, and the worker's
+    samples are clamped before they are written."""
+    names = [name for name in STEPS if name != "disks" or _copies_disks(move)]
+    names = [name for name in names if name not in ("memory", "switch-over") or move.kind != "offline"]
+    reached = names.index(_reached(move, names))
+    phase = Phase(move.phase)
+    here = "failed" if phase in (Phase.FAILED, Phase.CANCELLED, Phase.ROLLING_BACK) else "now"
+    if phase is Phase.SUCCEEDED:
+        here = "done"
+    return tuple(
+        Step(name, _step_words(name, move), "done" if i < reached else here if i == reached else "todo")
+        for i, name in enumerate(names)
+    )
+
+
+def _copies_disks(move: Migration) -> bool:
+    return move.options_data.get("storage", "shared") != "shared"
+
+
+def _step_words(name: str, move: Migration) -> str:
+    number = (move.progress_data or {}).get("memory_pass")
+    return f"memory pass {number}" if name == "memory" and number else name
+
+
+def _reached(move: Migration, names: list[str]) -> str:
+    phase = Phase(move.phase)
+    fixed = {
+        Phase.QUEUED: "queued",
+        Phase.PREPARING: "checks",
+        Phase.POSTCOPY: "switch-over",
+        Phase.CONFIRMING: "confirming",
+        Phase.UNCONFIRMED: "confirming",
+        Phase.SUCCEEDED: "done",
+    }.get(phase)
+    return fixed or _reached_in_transfer(move, names)
+
+
+def _reached_in_transfer(move: Migration, names: list[str]) -> str:
+    """For TRANSFERRING, and where the transfer was for what turned back or ended before it was over."""
+    progress = move.progress_data or {}
+    if move.phase != Phase.TRANSFERRING and not progress:
+        return "checks" if move.started_at else "queued"
+    if "disks" in names and not progress.get("memory_pass"):
+        return "disks"
+    if "memory" not in names:
+        return "checks"
+    return "switch-over" if progress.get("switching_over") else "memory"
+
+
+def _cancel_words(move: Migration, phase: Phase) -> tuple[str, str]:
+    """What Cancel will do, and what is to be said where it cannot be pressed."""
+    if phase in ENDED:
+        return "", ""
+    if move.cancel_requested_at is not None:
+        return "", f"Cancel was asked for by {move.cancel_requested_by}."
+    return {
+        Phase.QUEUED: (f"Nothing has been started. {move.guest_name} stays on {move.source_name} as it is.", ""),
+        Phase.PREPARING: (f"Nothing has been moved yet. {move.guest_name} stays on {move.source_name}.", ""),
+        Phase.TRANSFERRING: (
+            f"Stops the transfer. {move.guest_name} stays on {move.source_name}; "
+            f"what was prepared on {move.destination_name} is removed.",
+            "",
+        ),
+        Phase.POSTCOPY: (
+            "",
+            f"Can no longer be cancelled: {move.guest_name} already runs on {move.destination_name}.",
+        ),
+        Phase.CONFIRMING: ("", "Can no longer be cancelled: the transfer is over, both hosts are being asked."),
+        Phase.ROLLING_BACK: ("", f"Already on its way back to {move.source_name}."),
+        Phase.UNCONFIRMED: ("", "Nothing can be cancelled until it is known where the guest is."),
+    }[phase]
+
+
+FIGURES = (
+    ("memory_remaining_bytes", "Memory remaining", "size"),
+    ("memory_processed_bytes", "Memory sent", "size"),
+    ("memory_total_bytes", "Memory in all", "size"),
+    ("disk_remaining_bytes", "Disk remaining", "size"),
+    ("disk_processed_bytes", "Disk sent", "size"),
+    ("disk_total_bytes", "Disk in all", "size"),
+    ("transfer_bytes_per_s", "Transfer rate", "rate"),
+    ("dirty_bytes_per_s", "Dirty rate", "rate"),
+    ("memory_pass", "Memory pass", "words"),
+    ("expected_downtime_ms", "Expected pause", "span"),
+    ("throttle_percent", "Guest slowed by", "percent"),
+)
+
+
+def build_figures(view: MoveView) -> tuple[Figure, ...]:
+    """Always the same places, so that nothing jumps while they change; disks only where disks are copied."""
+    copies = _copies_disks(view.move)
+    shown = [f for f in FIGURES if copies or not f[0].startswith("disk_")]
+    return tuple(
+        Figure(name, label, kind, view.progress.get(name), _figure_note(name, view)) for name, label, kind in shown
+    )
+
+
+def _figure_note(name: str, view: MoveView) -> str:
+    """Why a figure is not there yet."""
+    if view.progress.get(name) is not None or not view.move.active:
+        return ""
+    return {"dirty_bytes_per_s": "known after the first pass"}.get(name, "")
+
+
+def elapsed_ms(move: Migration, now: datetime | None = None) -> int | None:
+    """Since the request was taken up, up to its end; None while it waits."""
+    if move.duration_ms is not None:
+        return move.duration_ms
+    if move.started_at is None:
+        return None
+    return int(((move.ended_at or now or timezone.now()) - move.started_at).total_seconds() * 1000)
+
+
+def read_timeline(move: Migration) -> tuple[Transition, ...]:
+    return tuple(move.transitions.all())
+
+
+def find_guest_now(move: Migration) -> Guest | None:
+    """The guest's row where it is now: at the destination after a success, else at the source."""
+    host = move.destination_id if move.phase == Phase.SUCCEEDED else move.source_id
+    return Guest.objects.present().filter(domain_uuid=move.domain_uuid, host=host).first()
+
+
+def search_moves(words: str) -> MigrationQuerySet:
+    """Moves that name all the words, in guest, host or person; newest first."""
+    moves = Migration.objects.defer("saved_xml", "findings_data", "plan_data")
+    for word in words.split()[:MOST_WORDS]:
+        named = Q(guest_name__icontains=word) | Q(source_name__icontains=word) | Q(destination_name__icontains=word)
+        moves = moves.filter(named | Q(requested_by_name__icontains=word) | Q(reason__icontains=word))
+    return moves.order_by("-requested_at", "-pk")
+
+
+def page_context(move: Migration) -> dict[str, Any]:
+    """Everything the page of a move needs, the live part included."""
+    view = view_move(move)
+    return panel_context(view) | {
+        "guest": find_guest_now(move),
+        "findings": read_findings(move),
+        "options": read_options(move),
+    }
+
+
+def read_findings(move: Migration) -> tuple[Finding, ...]:
+    """The findings as they were, worst first. What an older version stored and is no finding now is left out."""
+    try:
+        findings = from_data(move.findings_data, tuple[Finding, ...])
+    except Exception:  # noqa: BLE001 — cattrs raises many kinds; history must open whatever an old row holds
+        return ()
+    return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def read_options(move: Migration) -> tuple[tuple[str, str], ...]:
+    """What was asked for beyond libvirt's defaults, in the words of the dialog."""
+    untouched = dump_options(MoveOptions())
+    shown = []
+    for option in OPTIONS:
+        value = move.options_data.get(option.field)
+        if option.field in ALWAYS_SHOWN or value not in (None, untouched[option.field]):
+            shown.append((option.label, _option_words(option, value)))
+    return tuple(shown)
+
+
+def _option_words(option: Option, value: Any) -> str:
+    for choice in option.choices:
+        if choice.value == value:
+            return choice.label
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value} {option.unit}".strip()
+
+
+def panel_context(view: MoveView) -> dict[str, Any]:
+    """Everything the live part of a move's page needs."""
+    return {
+        "view": view,
+        "move": view.move,
+        "figures": build_figures(view),
+        "timeline": read_timeline(view.move),
+        "elapsed_ms": elapsed_ms(view.move),
+    }
+
+
+def build_point(move: Migration) -> dict[str, Any] | None:
+    """The latest sample as the chart takes it; None where nothing is being transferred."""
+    progress = move.progress_data or {}
+    if move.phase not in (Phase.TRANSFERRING, Phase.POSTCOPY) or progress.get("elapsed_ms") is None:
+        return None
+    return {
+        "at_ms": progress["elapsed_ms"],
+        "transfer": progress.get("transfer_bytes_per_s"),
+        "dirty": progress.get("dirty_bytes_per_s"),
+        "remaining": progress.get("data_remaining_bytes", progress.get("memory_remaining_bytes")),
+    }
+
+
+def read_points(move: Migration, after_ms: int) -> list[dict[str, Any]]:
+    """The stored series behind the chart, oldest first."""
+    rows = move.points.filter(at_ms__gt=after_ms).values_list(
+        "at_ms", "transfer_bytes_per_s", "dirty_bytes_per_s", "remaining_bytes"
+    )
+    return [dict(zip(("at_ms", "transfer", "dirty", "remaining"), row, strict=True)) for row in rows]
