@@ -10,15 +10,19 @@ class Phase(enum.StrEnum):
     QUEUED = "queued"
     # A worker has claimed it and checks again. libvirt knows nothing. → TRANSFERRING, FAILED, CANCELLED
     PREPARING = "preparing"
-    # Written before libvirt is called. A job runs or is about to. → POSTCOPY, CONFIRMING, ROLLING_BACK, UNCONFIRMED
+    # Written before libvirt is called. A job runs or is about to. → POSTCOPY, CONFIRMING, ROLLING_BACK,
+    # UNCONFIRMED
     TRANSFERRING = "transferring"
-    # The destination runs the guest, memory still arrives. Cannot be cancelled or rolled back. → CONFIRMING, UNCONFIRMED
+    # The destination runs the guest, memory still arrives. Cannot be cancelled or rolled back. → CONFIRMING,
+    # UNCONFIRMED
     POSTCOPY = "postcopy"
-    # libvirt's call is over; both hosts are asked and the destination is put in order. → SUCCEEDED, UNCONFIRMED, ROLLING_BACK
+    # libvirt's call is over; both hosts are asked and the destination is put in order. → SUCCEEDED,
+    # UNCONFIRMED, ROLLING_BACK
     CONFIRMING = "confirming"
     # The guest stays at the source; what we made elsewhere is removed. → FAILED, CANCELLED, UNCONFIRMED
     ROLLING_BACK = "rolling-back"
-    # Not known: a host does not answer or the two contradict. Nothing is deleted. → CONFIRMING, ROLLING_BACK, FAILED
+    # Not known: a host does not answer or the two contradict. Nothing is deleted. → CONFIRMING, ROLLING_BACK,
+    # FAILED
     UNCONFIRMED = "unconfirmed"
     # Moved, verified on both hosts. End.
     SUCCEEDED = "succeeded"

@@ -20,7 +20,8 @@ class Verdict(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`evidence` is the facts as text pairs, both sides named ("mercury": "x86_64"). `remedy` says what to do next."""
+    """`evidence` is the facts as text pairs, both sides named ("mercury": "x86_64"). `remedy` says what to do
+    next."""
 
     id: str  # slug, API, never renamed: "disk.cache-unsafe"
     severity: Severity
