@@ -253,8 +253,26 @@ def test_measured_fault_is_judged(source, destination, intent, verdict, actions)
 
 
 REASONS = st.sampled_from(
-    "booted migrated migration migration-canceled unpaused user postcopy postcopy-failed ioerror starting-up "
-    "shutdown destroyed crashed saved failed daemon wakeup watchdog".split()
+    [
+        "booted",
+        "migrated",
+        "migration",
+        "migration-canceled",
+        "unpaused",
+        "user",
+        "postcopy",
+        "postcopy-failed",
+        "ioerror",
+        "starting-up",
+        "shutdown",
+        "destroyed",
+        "crashed",
+        "saved",
+        "failed",
+        "daemon",
+        "wakeup",
+        "watchdog",
+    ]
 ) | st.just("")
 STATUSES = st.builds(
     DomainStatus,
@@ -293,45 +311,60 @@ def may_run(observation: Observation) -> bool:
 
 
 def check_safety(source: Observation, destination: Observation, intent: Intent, found: Judgement) -> None:
-    offered = {*found.actions, *found.offers}
     assert found.sentence
     assert found.help_desk
+    check_verdict(source, destination, found)
+    check_source_actions(source, destination, intent, found)
+    check_destination_actions(source, destination, intent, found)
+    if CHANGING & set(found.actions) and not intent.call_succeeded:
+        assert found.second_reading_after_s > 0
+
+
+def check_verdict(source: Observation, destination: Observation, found: Judgement) -> None:
     if found.verdict is Verdict.UNKNOWN:
-        assert found.actions == (Action.WAIT,)
-        assert not found.offers
-    if Action.RESUME_SOURCE in offered:
-        assert isinstance(destination, Absent)
-    if Action.UNDEFINE_SOURCE in offered:
-        assert found.verdict is Verdict.MOVED
-        assert isinstance(destination, Seen)
-        assert destination.status.persistent or not intent.persistent
-        assert not may_run(source) or Action.DESTROY_SOURCE in found.actions
-    if Action.RESUME_DESTINATION in offered:
-        source_stopped = not may_run(source) or intent.call_succeeded
-        assert source_stopped or found.actions.index(Action.DESTROY_SOURCE) < found.actions.index(
-            Action.RESUME_DESTINATION
-        )
-    if Action.DESTROY_SOURCE in found.actions:
-        assert isinstance(source, Seen)
-        assert source.status.state is DomainState.PAUSED
-        assert isinstance(destination, Seen)
-    if Action.DESTROY_DESTINATION in found.actions:
-        assert isinstance(destination, Seen)
-        assert destination.status.state is DomainState.PAUSED
-        assert isinstance(source, Seen)
-        assert may_run(source)
-    both_run = all(
-        isinstance(side, Seen) and side.status.state is DomainState.RUNNING for side in (source, destination)
-    )
-    if both_run:
-        assert found.verdict in {Verdict.NEEDS_OPERATOR, Verdict.STILL_MOVING}
-        assert not {Action.DESTROY_SOURCE, Action.DESTROY_DESTINATION} & set(found.actions)
+        assert (found.actions, found.offers) == ((Action.WAIT,), ())
     if found.verdict is Verdict.MOVED:
         assert isinstance(destination, Seen)
     if found.verdict is Verdict.NOT_MOVED:
         assert isinstance(source, Seen)
-    if CHANGING & set(found.actions) and not intent.call_succeeded:
-        assert found.second_reading_after_s > 0
+    if runs(source) and runs(destination):
+        assert found.verdict in {Verdict.NEEDS_OPERATOR, Verdict.STILL_MOVING}
+        assert not {Action.DESTROY_SOURCE, Action.DESTROY_DESTINATION} & set(found.actions)
+
+
+def runs(observation: Observation) -> bool:
+    return isinstance(observation, Seen) and observation.status.state is DomainState.RUNNING
+
+
+def is_paused(observation: Observation) -> bool:
+    return isinstance(observation, Seen) and observation.status.state is DomainState.PAUSED
+
+
+def check_source_actions(
+    source: Observation, destination: Observation, intent: Intent, found: Judgement
+) -> None:
+    if Action.RESUME_SOURCE in found.actions + found.offers:
+        assert isinstance(destination, Absent)
+    if Action.DESTROY_SOURCE in found.actions:
+        assert is_paused(source)
+        assert isinstance(destination, Seen)
+    if Action.UNDEFINE_SOURCE in found.actions + found.offers:
+        assert found.verdict is Verdict.MOVED
+        assert isinstance(destination, Seen)
+        assert destination.status.persistent or not intent.persistent
+        assert not may_run(source) or Action.DESTROY_SOURCE in found.actions
+
+
+def check_destination_actions(
+    source: Observation, destination: Observation, intent: Intent, found: Judgement
+) -> None:
+    actions = list(found.actions)
+    if Action.RESUME_DESTINATION in actions and may_run(source) and not intent.call_succeeded:
+        assert actions.index(Action.DESTROY_SOURCE) < actions.index(Action.RESUME_DESTINATION)
+    if Action.DESTROY_DESTINATION in actions:
+        assert is_paused(destination)
+        assert isinstance(source, Seen)
+        assert may_run(source)
 
 
 @settings(max_examples=3000, deadline=None)
