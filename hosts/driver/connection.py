@@ -18,10 +18,11 @@ from hosts.driver.errors import connect_error, is_code, translate
 from hosts.driver.eventloop import ensure_event_loop
 from hosts.driver.guest import Guest
 from hosts.driver.guest_reading import read_guest, read_guests
+from hosts.driver.host_keys import check_host_keys
 from hosts.driver.host_reading import read_facts
 from hosts.driver.material import Material, prepare
 from hosts.driver.reach import Deadline
-from hosts.errors import ConnectStep, HostUnreachable
+from hosts.errors import ConnectStep, HostKeyUnknown, HostUnreachable
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
 from hosts.ports import ConnectionSpec, DestinationReading, HostPort
@@ -111,7 +112,14 @@ def open_connection(spec: ConnectionSpec, *, deadline_s: float = 10) -> Connecti
     deadline = Deadline(deadline_s)
     with prepare(spec, deadline_s=deadline_s) as material:
         _check_alive(material, spec, deadline)
-        virt = _within(deadline, lambda: _open(material.uri, spec), material, spec)
+        try:
+            virt = _within(deadline, lambda: _open(material.uri, spec), material, spec)
+        except HostKeyUnknown:
+            # libvirt says only that it does not like the key: tell an unknown one from a changed one.
+            check_host_keys(
+                material.address, spec.name, spec.known_hosts, timeout_s=min(5.0, deadline.left_s)
+            )
+            raise
     _set_keepalive(virt)
     return Connection(virt, spec)
 

@@ -209,17 +209,25 @@ CONNECT_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         HostUnreachable,
+        "The private key stored for {host} cannot be used: its format is unknown, or it has a passphrase.",
+        "Store a key without a passphrase: ssh-keygen -t ed25519 -N '' -f KEY",
+        text=r"load key|error in libcrypto|invalid format|unable to extract public key|wrong passphrase",
+        step=ConnectStep.LOGIN,
+    ),
+    Rule(
+        HostUnreachable,
         "{host} refused the login.",
         "Check user, key or password. For a key: ssh-copy-id -i KEY.pub USER@HOST",
         text=r"permission denied|authentication failed|sasl|no ssh authentication|auth.*(refused|failed)"
-        r"|username/publickey|publickey|too many authentication|error in libcrypto|invalid format",
+        r"|publickey|too many authentication",
         step=ConnectStep.LOGIN,
     ),
     Rule(
         HostUnreachable,
         "Logged in to {host}, but no libvirt daemon answers there.",
         "On the host: systemctl enable --now libvirtd.socket (or virtqemud.socket)",
-        text=r"failed to connect socket|virt-ssh-helper|nc: |netcat|command not found|no such file or directory",
+        text=r"failed to connect socket|virt-ssh-helper|nc: |netcat|command not found|no such file or directory"
+        r"|remote command terminated",
         step=ConnectStep.DAEMON,
     ),
     Rule(
@@ -257,6 +265,17 @@ def connect_error(error: libvirt.libvirtError, host: str) -> HostUnreachable:
         return rule.error(rule.meaning.format(host=host), remedy=rule.remedy, **details)
     step = rule.step or ConnectStep.DAEMON
     return HostUnreachable(rule.meaning.format(host=host), step=step, remedy=rule.remedy, **details)
+
+
+def classify_text(text: str, host: str, *, otherwise: ConnectStep) -> HostUnreachable:
+    """What a program's own words (ssh's) mean; the step `otherwise` when they tell nothing."""
+    rule = next((rule for rule in CONNECT_RULES[:-1] if rule.matches(None, text)), None)
+    if rule is None:
+        return HostUnreachable(f"{host} could not be logged in to.", step=otherwise, libvirt_text=text)
+    if issubclass(rule.error, HostKeyUnknown):
+        return rule.error(rule.meaning.format(host=host), remedy=rule.remedy, libvirt_text=text)
+    step = rule.step or otherwise
+    return HostUnreachable(rule.meaning.format(host=host), step=step, remedy=rule.remedy, libvirt_text=text)
 
 
 def is_code(error: libvirt.libvirtError, *names: str) -> bool:

@@ -1,7 +1,8 @@
 """Is anybody there? Questions with a time limit, asked before libvirt, whose open() has none.
 
-The last question speaks libvirt's own protocol: the list of ways to authenticate (REMOTE_PROC_AUTH_LIST), the first
-call of every client. A stopped daemon still accepts connections (the kernel does); only an answer proves it alive.
+The last question speaks libvirt's own protocol: the list of ways to authenticate (REMOTE_PROC_AUTH_LIST), the
+first call of every client. A stopped daemon still accepts connections (the kernel does); only an answer proves
+it alive.
 """
 
 from __future__ import annotations
@@ -9,14 +10,22 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from hosts.driver.material import Material
 from hosts.errors import ConnectStep, HostUnreachable
 from hosts.facts.address import ConnectionAddress
+
+T = TypeVar("T")
+SocketAddress = tuple[socket.AddressFamily, Any]
+
+_STREAM = socket.SOCK_STREAM
 
 # src/remote/remote_protocol.x and src/rpc/virnetprotocol.x of libvirt.
 _PROGRAM, _VERSION, _AUTH_LIST, _CALL = 0x20008086, 1, 66, 0
@@ -37,31 +46,65 @@ class Deadline:
         return max(0.01, self._end - time.monotonic())
 
 
-def resolve(address: ConnectionAddress, host: str) -> None:
-    """Raises HostUnreachable at NAME. Blocks as long as the system's resolver does (run it under a deadline)."""
+def bounded(deadline: Deadline, action: Callable[[], T]) -> T:
+    """The action's result or error, or TimeoutError; its thread is left to end by itself. For what has no limit
+    of its own and cannot be interrupted."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(action())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="bounded", daemon=True).start()
+    return future.result(timeout=deadline.left_s)
+
+
+def resolve(address: ConnectionAddress, host: str, deadline: Deadline) -> list[SocketAddress]:
+    """The socket addresses of a name. Raises HostUnreachable at NAME."""
     try:
-        socket.getaddrinfo(address.host, address.effective_port, type=socket.SOCK_STREAM)
-    except OSError as error:
+        found = bounded(
+            deadline, lambda: socket.getaddrinfo(address.host, address.effective_port, type=_STREAM)
+        )
+    except OSError as error:  # TimeoutError is one too
         raise HostUnreachable(
             f"The name {address.host} of {host} does not resolve on the console.",
             step=ConnectStep.NAME,
             remedy=f"Check it with: getent ahosts {address.host}   Then correct DNS, /etc/hosts or the address.",
             libvirt_text=str(error),
         ) from error
+    return [(family, place) for family, _, _, _, place in found]
 
 
 @contextmanager
 def connected(address: ConnectionAddress, host: str, deadline: Deadline) -> Iterator[socket.socket]:
     """A TCP connection to the address. Raises HostUnreachable at NAME or PORT."""
-    resolve(address, host)
+    places = resolve(address, host, deadline)
     port = address.effective_port or 0
     try:
-        link = socket.create_connection((address.host, port), timeout=deadline.left_s)
+        link = _connect(places, deadline)
     except OSError as error:
         raise _port_error(address, host, port, error) from error
     with link:
         link.settimeout(deadline.left_s)
         yield link
+
+
+def _connect(places: list[SocketAddress], deadline: Deadline) -> socket.socket:
+    """The first that answers; a silent one may use up its share of the time only."""
+    last = OSError("The name has no address.")
+    for number, (family, place) in enumerate(places):
+        link = socket.socket(family, _STREAM)
+        link.settimeout(deadline.left_s / (len(places) - number))
+        try:
+            link.connect(place)
+        except OSError as error:
+            link.close()
+            last = error
+        else:
+            return link
+    raise last
 
 
 def _port_error(address: ConnectionAddress, host: str, port: int, error: OSError) -> HostUnreachable:

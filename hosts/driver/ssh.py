@@ -1,0 +1,75 @@
+"""One command on a host through ssh, with the verified key, a time limit and a limit on what it may answer."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hosts.driver.material import Material
+
+# A host that answers without end must not fill the console's memory.
+MAX_ANSWER_BYTES = 64 * 1024
+# What ssh itself returns when it could not connect or log in (ssh(1), EXIT STATUS).
+SSH_FAILED = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text`: standard output and error, mixed and cut. `code` is negative when the time was over."""
+
+    code: int
+    text: str
+
+
+def run_on_host(material: Material, command: Sequence[str], *, script: str = "", timeout_s: float) -> Answer:
+    """Run `command` (quoted for the remote shell) with `script` as its standard input. Never raises for what the
+    host does; OSError when there is no ssh program."""
+    address = material.address
+    arguments = ["ssh", *material.ssh_arguments, "-T", "-p", str(address.effective_port or 22)]
+    arguments += ["-l", address.user] if address.user else []
+    # A process group of its own, so that nothing it starts outlives the time limit.
+    process = subprocess.Popen(
+        [*arguments, "--", address.host, " ".join(map(shlex.quote, command))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "LC_ALL": "C"},
+        start_new_session=True,
+    )
+    timer = threading.Timer(timeout_s, _end, [process])
+    timer.start()
+    try:
+        return _answer(process, script)
+    finally:
+        timer.cancel()
+        _end(process)
+        process.wait()
+
+
+def _answer(process: subprocess.Popen[bytes], script: str) -> Answer:
+    with process:
+        if process.stdin is None or process.stdout is None:
+            raise OSError("The ssh program was started without pipes.")
+        with suppress(BrokenPipeError):
+            process.stdin.write(script.encode())
+            process.stdin.close()
+        text = process.stdout.read(MAX_ANSWER_BYTES).decode("utf-8", "replace")
+        _end_if_still_talking(process, text)
+        return Answer(process.wait(), text)
+
+
+def _end_if_still_talking(process: subprocess.Popen[bytes], text: str) -> None:
+    if len(text.encode()) >= MAX_ANSWER_BYTES:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
