@@ -1,0 +1,1 @@
+"""What the product does with hosts. The only door to hosts.driver."""

@@ -1,0 +1,40 @@
+"""Doorbells for the control workers: ids only, acknowledged early, never retried. The database says what is true."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.cache import cache
+
+from hosts.models import Guest, Host
+from hosts.services import inventory, pairs, testing
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def refresh_all_hosts() -> None:
+    inventory.request_refresh()
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def refresh_host_task(host_id: int) -> None:
+    # A dead host takes seconds to find out: one reading of it at a time, or they would fill the queue.
+    if not cache.add(f"refreshing-host:{host_id}", 1, timeout=60):
+        return
+    try:
+        host = Host.objects.filter(pk=host_id, enabled=True).first()
+        if host is not None:
+            inventory.refresh_host(host)
+    finally:
+        cache.delete(f"refreshing-host:{host_id}")
+
+
+@shared_task(queue="control", time_limit=30, ignore_result=True)
+def test_connection_task(token: str) -> None:
+    testing.run_test(token)
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def read_pair_task(guest_id: int, destination_id: int) -> None:
+    guest = Guest.objects.select_related("host").filter(pk=guest_id).first()
+    destination = Host.objects.filter(pk=destination_id).first()
+    if guest is not None and destination is not None:
+        pairs.read_pair(guest, destination)

@@ -1,0 +1,58 @@
+"""What the commands print: findings and outcomes, as JSON with documented keys or as sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hosts.models import Guest, Host
+from jobs.models import Migration
+from jobs.preflight.findings import Finding, Severity
+from jobs.services.preflight import Evaluation
+
+MARKS = {Severity.BLOCKER: "✗ blocker", Severity.WARNING: "! warning", Severity.INFO: "i info   "}
+
+
+def findings_data(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
+    """`evidence` is an object: whose fact → what it is."""
+    return [
+        {
+            "id": finding.id,
+            "severity": finding.severity.value,
+            "subject": finding.subject,
+            "message": finding.message,
+            "evidence": dict(finding.evidence),
+            "remedy": finding.remedy,
+        }
+        for finding in findings
+    ]
+
+
+def stored_findings_data(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same keys from what a migration has stored."""
+    return [finding | {"evidence": dict(finding.get("evidence") or ())} for finding in data]
+
+
+def migration_data(migration: Migration) -> dict[str, Any]:
+    """The documented keys of `move --json`. None: not known (yet)."""
+    return {
+        "id": migration.pk,
+        "phase": migration.phase,
+        "verdict": migration.verdict or None,
+        "source_state": migration.source_state or None,
+        "destination_state": migration.destination_state or None,
+        "duration_ms": migration.duration_ms,
+        "downtime_ms": migration.downtime_ms,
+        "findings": stored_findings_data(migration.findings_data),
+        "error": migration.error_text or None,
+    }
+
+
+def print_findings(out: Any, guest: Guest, destination: Host, evaluation: Evaluation) -> None:
+    out.write(f"{guest.name}: {guest.host.name} → {destination.name}: {evaluation.verdict.value}")
+    for finding in evaluation.findings:
+        out.write(f"  {MARKS[finding.severity]}  {finding.id}  {finding.subject}: {finding.message}")
+        for whose, fact in finding.evidence:
+            out.write(f"               {whose}: {fact}")
+        if finding.remedy:
+            out.write(f"               → {finding.remedy}")
+    out.write(f"  {evaluation.virsh_line}")

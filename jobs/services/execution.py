@@ -1,0 +1,205 @@
+"""A worker runs one move: claim, check again, transfer, settle. Every phase is written before what it announces."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from hosts.errors import HostError
+from hosts.facts.codec import to_data
+from hosts.facts.jobstats import JobStats
+from hosts.models import Host
+from hosts.ports import GuestPort, HostPort
+from hosts.services.connections import borrowed
+from jobs import queue
+from jobs.engine.perform import Transfer, TransferEnd, run_transfer
+from jobs.engine.phases import ENDED, Phase
+from jobs.engine.plan import Plan, SwitchOver, complete_order, load_plan
+from jobs.engine.progress import ProgressSample, advance_progress
+from jobs.models import Migration, ProgressPoint, StaleTransition
+from jobs.options import Control, MoveOptions, parse_options
+from jobs.services import live, outcome, preparation, settlement
+from jobs.services.reconcile import ring_waiting
+
+log = logging.getLogger(__name__)
+POINT_EVERY_MS = 1000
+
+
+@dataclass
+class Run:
+    """What one worker holds while it runs one migration."""
+
+    migration: Migration
+    source: Host
+    destination: Host
+    options: MoveOptions
+
+
+def run(migration_id: int) -> None:
+    """Run a queued migration. Returns at once when it is not ours to run or has no slot yet."""
+    migration = queue.claim_queued(migration_id)
+    if migration is not None:
+        _guarded(migration, _begin)
+
+
+def adopt(migration_id: int) -> None:
+    """Take over a migration whose worker is gone: never started a second time, only watched and settled."""
+    migration = queue.adopt(migration_id)
+    if migration is not None:
+        log.info("Took over %s in phase %s.", migration, migration.phase)
+        _guarded(migration, _take_over)
+
+
+def _guarded(migration: Migration, step: Callable[[Run], None]) -> None:
+    """Whatever goes wrong, the row stays true: fenced off → stop writing; a fault → let the lease lapse."""
+    hosts = {migration.source_id, migration.destination_id}
+    try:
+        live.publish_move(migration)
+        step(build_run(migration))
+    except StaleTransition as stale:
+        log.warning("Stopped working on %s: %s", migration, stale)
+    except Exception:
+        log.exception("The worker failed at %s in phase %s.", migration, migration.phase)
+        _give_up(migration)
+    finally:
+        ring_waiting(hosts)
+
+
+def build_run(migration: Migration) -> Run:
+    if migration.source is None or migration.destination is None:
+        raise RuntimeError(f"{migration}: a host of this move was removed")
+    return Run(migration, migration.source, migration.destination, parse_options(migration.options_data))
+
+
+def _give_up(migration: Migration) -> None:
+    """Before libvirt was called nothing was changed: failed. Afterwards the next worker asks both hosts."""
+    try:
+        if migration.phase == Phase.PREPARING:
+            outcome.fail_untouched(
+                migration, "The product itself failed before the move began; its log has the detail.", remedy="Try again."
+            )
+        elif migration.phase not in ENDED:
+            migration.write(lease_until=None)
+    except StaleTransition:
+        log.warning("%s is already in other hands.", migration)
+
+
+def _begin(run: Run) -> None:
+    with ExitStack() as stack:
+        try:
+            acting = stack.enter_context(borrowed(run.source))
+            polling = stack.enter_context(borrowed(run.source))
+            destination = stack.enter_context(borrowed(run.destination))
+            plan = preparation.prepare(run.migration, run.source, run.destination, run.options, polling, destination)
+        except HostError as error:
+            outcome.fail_untouched_by(run.migration, error)
+            return
+        if plan is None:
+            return
+        recorder = Recorder(run)
+        end = _transfer(run, plan, (acting, polling, destination), recorder)
+    settlement.settle(run.migration, run.source, run.destination, plan, end, recorder)
+
+
+def _take_over(run: Run) -> None:
+    if run.migration.phase == Phase.PREPARING:
+        outcome.fail_untouched(
+            run.migration, "The worker ended before the move began.", remedy="Nothing was changed: move it again."
+        )
+        return
+    if run.migration.phase != Phase.UNCONFIRMED:
+        outcome.note(run.migration, "Another worker took over and asks both hosts.")
+    plan = load_plan(run.migration.plan_data)
+    settlement.settle(run.migration, run.source, run.destination, plan, None, Recorder(run))
+
+
+def _transfer(
+    run: Run, plan: Plan, ports: tuple[HostPort, HostPort, HostPort], recorder: Recorder
+) -> TransferEnd:
+    migration, (acting, polling, destination) = run.migration, ports
+    guest = _guest(acting, migration)
+    order = complete_order(
+        plan,
+        live_xml=guest.read_xml(secure=True, migratable=True),
+        inactive_xml=guest.read_xml(secure=True, inactive=True),
+    )
+    migration.advance(Phase.TRANSFERRING, outcome.sentence_of_start(migration, plan))
+    live.publish_move(migration)
+    transfer = Transfer(
+        acting=guest,
+        polling=_guest(polling, migration),
+        order=order,
+        options=run.options,
+        direct=destination if run.options.control is Control.DIRECT else None,
+        guarded=_finder(destination, migration) if plan.switch_over is SwitchOver.GUARD else None,
+    )
+    return run_transfer(transfer, recorder)
+
+
+def _finder(destination: HostPort, migration: Migration) -> Callable[[], GuestPort | None]:
+    return lambda: destination.find_guest(str(migration.domain_uuid))
+
+
+def _guest(connection: HostPort, migration: Migration) -> GuestPort:
+    guest = connection.find_guest(str(migration.domain_uuid))
+    if guest is None:
+        raise HostError(f"{migration.guest_name} vanished from {migration.source_name}.")
+    return guest
+
+
+class Recorder:
+    """Writes what the engine sees into the row and the browsers; renews the lease as it goes."""
+
+    def __init__(self, run: Run) -> None:
+        self.migration = run.migration
+        self.sample: ProgressSample | None = None
+        self.last_point_ms = -POINT_EVERY_MS
+        self.lease_renewed = time.monotonic()
+
+    def on_stats(self, stats: JobStats, elapsed_ms: int, *, switching: bool = False) -> None:
+        self.keep_lease()
+        postcopy = self.migration.phase == Phase.POSTCOPY
+        sample = advance_progress(self.sample, stats, elapsed_ms, postcopy=postcopy, switching=switching)
+        if sample == self.sample:
+            return
+        self.sample = sample
+        self.migration.write(progress_data=to_data(sample))
+        self._record_point(sample, elapsed_ms)
+        live.publish_move(self.migration)
+
+    def on_postcopy(self) -> None:
+        if self.migration.phase == Phase.TRANSFERRING:
+            self.migration.advance(
+                Phase.POSTCOPY,
+                f"{self.migration.guest_name} runs on {self.migration.destination_name}; the rest of its memory follows.",
+            )
+            live.publish_move(self.migration)
+
+    def on_note(self, sentence: str) -> None:
+        outcome.note(self.migration, sentence)
+        live.publish_move(self.migration)
+
+    def cancel_wanted(self) -> bool:
+        self.keep_lease()
+        return Migration.objects.filter(pk=self.migration.pk).exclude(cancel_requested_at=None).exists()
+
+    def keep_lease(self) -> None:
+        if time.monotonic() - self.lease_renewed >= queue.RENEW_EVERY_S:
+            self.lease_renewed = time.monotonic()
+            queue.renew_lease(self.migration)
+
+    def _record_point(self, sample: ProgressSample, elapsed_ms: int) -> None:
+        if elapsed_ms - self.last_point_ms < POINT_EVERY_MS:
+            return
+        self.last_point_ms = elapsed_ms
+        ProgressPoint.objects.create(
+            migration=self.migration,
+            at_ms=elapsed_ms,
+            remaining_bytes=sample.data_remaining_bytes,
+            transfer_bytes_per_s=sample.transfer_bytes_per_s,
+            dirty_bytes_per_s=sample.dirty_bytes_per_s,
+            percent=sample.percent,
+        )

@@ -1,0 +1,104 @@
+"""Before libvirt is called: read both hosts anew, check again, save both definitions, build the plan."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from hosts.errors import GuestNotFound
+from hosts.facts.codec import from_data, to_data
+from hosts.facts.domain import GuestReading
+from hosts.models import Guest, Host
+from hosts.ports import HostPort, PeerProbe
+from hosts.services import pairs
+from jobs.engine.plan import Plan, build_plan, dump_plan
+from jobs.models import Migration
+from jobs.options import Control, MoveOptions
+from jobs.preflight.findings import Finding, Severity
+from jobs.preflight.registry import run_checks
+from jobs.services import outcome
+from jobs.services.preflight import Readings, build_run_context
+
+
+
+def prepare(
+    migration: Migration,
+    source: Host,
+    destination: Host,
+    options: MoveOptions,
+    source_port: HostPort,
+    destination_port: HostPort,
+) -> Plan | None:
+    """The plan, or None when the move ended here (refused or cancelled) with nothing changed. Raises HostError."""
+    readings = _read(migration, source, destination, options, source_port, destination_port)
+    context = build_run_context(source, destination, options, readings)
+    findings = run_checks(context)
+    if _stopped(migration, findings):
+        return None
+    plan = build_plan(context, source_uri=source.address, destination_uri=destination.address)
+    _save(migration, plan, findings, source_port, readings.guest)
+    return plan
+
+
+def _read(
+    migration: Migration, source: Host, destination: Host, options: MoveOptions, source_port: HostPort,
+    destination_port: HostPort,
+) -> Readings:  # fmt: skip
+    """Both hosts are read side by side; a move of one second must not wait for one after the other."""
+    guest = source_port.find_guest_reading(str(migration.domain_uuid))
+    if guest is None:
+        raise GuestNotFound(
+            f"{migration.guest_name} is no longer on {source.name}.", remedy="Open the guest where it is now."
+        )
+    stored = _stored_probe(migration, source, destination)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        source_facts = pool.submit(source_port.read_facts)
+        probe = pool.submit(_probe, stored, options, source, destination, guest)
+        destination_facts, neighbours = destination_port.read_facts(), destination_port.read_guests()
+        answer = destination_port.read_for_guest(guest, disk_paths=pairs.disk_paths(guest))
+        return Readings(guest, source_facts.result(), destination_facts, neighbours, answer, probe.result())
+
+
+def _probe(
+    stored: PeerProbe | None, options: MoveOptions, source: Host, destination: Host, guest: GuestReading
+) -> PeerProbe | None:
+    """The source's view of the destination. A fresh one is used again: an SSH round trip costs a second."""
+    if stored is not None or options.control is Control.DIRECT:
+        return stored
+    return pairs.probe_from_source(source, destination, guest)
+
+
+def _stored_probe(migration: Migration, source: Host, destination: Host) -> PeerProbe | None:
+    row = Guest.objects.filter(host=source, domain_uuid=migration.domain_uuid).first()
+    pair = pairs.find_pair(row, destination) if row is not None else None
+    if pair is None or not pairs.is_fresh(pair) or pair.peer_probe_data is None:
+        return None
+    return from_data(pair.peer_probe_data, PeerProbe)
+
+
+def _stopped(migration: Migration, findings: tuple[Finding, ...]) -> bool:
+    blockers = [finding for finding in findings if finding.severity is Severity.BLOCKER]
+    if blockers:
+        outcome.fail_blocked(migration, findings, blockers)
+        return True
+    migration.refresh_from_db(fields=["cancel_requested_at", "cancel_requested_by"])
+    if migration.cancel_requested_at is not None:
+        outcome.cancel_untouched(migration)
+        return True
+    return False
+
+
+def _save(
+    migration: Migration, plan: Plan, findings: tuple[Finding, ...], source_port: HostPort, guest: GuestReading
+) -> None:
+    """Both definitions with their secrets are stored first: whatever happens, the guest can be defined again."""
+    port = source_port.find_guest(guest.domain_uuid)
+    if port is None:
+        raise GuestNotFound(f"{guest.name} vanished from {migration.source_name}.")
+    status = guest.status
+    saved = {"active": port.read_xml(secure=True)} if status.active else {}
+    if status.persistent:
+        saved["inactive"] = port.read_xml(secure=True, inactive=True)
+    migration.write(
+        saved_xml=saved, source_autostart=status.autostart, plan_data=dump_plan(plan), plan_digest=plan.digest,
+        virsh_line=plan.virsh_line, findings_data=to_data(list(findings)),
+    )  # fmt: skip
