@@ -100,6 +100,8 @@ def _describe(view: move_view.MoveView) -> Message:
         "phase": view.step_now,
         "say": view.sentence,
         "domain": str(move.domain_uuid),
+        "source": move.source_name,
+        "destination": move.destination_name,
         "row": render_to_string("jobs/_dock_row.html", {"view": view}),
     }
 

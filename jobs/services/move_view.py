@@ -43,6 +43,14 @@ OUTCOMES = {
 }
 MOVING = Outcome("moving", "arrow-right", "busy")
 
+# The sample's steps (jobs.engine.progress.Step) → ours.
+_STEP_OF_SAMPLE = {
+    "disks": "disks",
+    "memory": "memory",
+    "switch-over": "switch-over",
+    "post-copy": "switch-over",
+    "confirming": "switch-over",
+}
 STEPS = ("queued", "checks", "disks", "memory", "switch-over", "confirming", "done")
 
 
@@ -164,11 +172,13 @@ def phase_words(move: Migration) -> str:
 
 
 def _transfer_words(progress: dict[str, Any]) -> str:
-    if progress.get("words"):
-        return str(progress["words"])
-    if progress.get("memory_pass"):
-        return f"memory pass {progress['memory_pass']}"
-    return "copying disks" if progress.get("disk_total_bytes") else "connecting"
+    return {
+        "disks": "copying disks",
+        "memory": f"memory pass {max(progress.get('pass_number') or 1, 1)}",
+        "switch-over": "switching over",
+        "post-copy": "memory still arriving",
+        "confirming": "confirming",
+    }.get(progress.get("step", ""), "connecting")
 
 
 def _percent(phase: Phase, progress: dict[str, Any]) -> int | None:
@@ -187,8 +197,9 @@ def time_left(phase: Phase, progress: dict[str, Any]) -> str:
         return ""
     seconds = progress.get("eta_s")
     if seconds is not None:
-        return f"~{_rough(seconds)} left"
-    return str(progress.get("eta_reason") or "time left: measuring")
+        return f"~{_rough(seconds)} left" if seconds else "any moment now"
+    why = progress.get("no_eta")
+    return f"time left unknown: {why}" if why and why != "measuring" else "time left: measuring"
 
 
 def _rough(seconds: float) -> str:
@@ -220,7 +231,7 @@ def _copies_disks(move: Migration) -> bool:
 
 
 def _step_words(name: str, move: Migration) -> str:
-    number = (move.progress_data or {}).get("memory_pass")
+    number = (move.progress_data or {}).get("pass_number")
     return f"memory pass {number}" if name == "memory" and number else name
 
 
@@ -242,11 +253,9 @@ def _reached_in_transfer(move: Migration, names: list[str]) -> str:
     progress = move.progress_data or {}
     if move.phase != Phase.TRANSFERRING and not progress:
         return "checks" if move.started_at else "queued"
-    if "disks" in names and not progress.get("memory_pass"):
-        return "disks"
-    if "memory" not in names:
-        return "checks"
-    return "switch-over" if progress.get("switching_over") else "memory"
+    first = next((name for name in ("disks", "memory") if name in names), "checks")
+    step = _STEP_OF_SAMPLE.get(progress.get("step", ""), first)
+    return step if step in names else first
 
 
 def _cancel_words(move: Migration, phase: Phase) -> tuple[str, str]:
@@ -282,7 +291,7 @@ FIGURES = (
     ("disk_total_bytes", "Disk in all", "size"),
     ("transfer_bytes_per_s", "Transfer rate", "rate"),
     ("dirty_bytes_per_s", "Dirty rate", "rate"),
-    ("memory_pass", "Memory pass", "words"),
+    ("pass_number", "Memory pass", "words"),
     ("expected_downtime_ms", "Expected pause", "span"),
     ("throttle_percent", "Guest slowed by", "percent"),
 )
@@ -393,7 +402,7 @@ def build_point(move: Migration) -> dict[str, Any] | None:
         "at_ms": progress["elapsed_ms"],
         "transfer": progress.get("transfer_bytes_per_s"),
         "dirty": progress.get("dirty_bytes_per_s"),
-        "remaining": progress.get("data_remaining_bytes", progress.get("memory_remaining_bytes")),
+        "remaining": progress.get("data_remaining_bytes"),
     }
 
 

@@ -73,13 +73,13 @@ def migrate_start(request: HttpRequest, pk: int) -> HttpResponse:
             context = {"refused": refused}
         else:
             return _started(move.pk)
-    return render(request, "jobs/_migrate_checked.html", _check(request, guest, form) | context, status=409)
+    return render(request, "jobs/_migrate_checked.html", _check(request, guest, form) | context, status=422)
 
 
 def _started(pk: int) -> HttpResponse:
     """Close the dialog and show the move's page in the main pane."""
     place = {"path": reverse("jobs:move", args=[pk]), "target": "#main", "swap": "innerHTML"}
-    headers = {"HX-Location": json.dumps(place), "HX-Trigger": json.dumps({"move-started": {"id": pk}})}
+    headers = {"HX-Location": json.dumps(place), "HX-Trigger": json.dumps({"dialog-close": {"id": pk}})}
     return HttpResponse(status=200, headers=headers)
 
 
