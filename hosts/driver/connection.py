@@ -92,7 +92,7 @@ class Connection(HostPort):
             self.virt.defineXML(xml)
 
     def close(self) -> None:
-        """Idempotent. Connections of another process are left alone: closing one here would break it there."""
+        """Idempotent. Another process's connection is left alone: closing it here would break it there."""
         virt, self._virt = self._virt, None
         if virt is not None and self._pid == os.getpid():
             with suppress(libvirt.libvirtError):
@@ -159,7 +159,7 @@ def _silent(host: str, transport: str) -> HostUnreachable:
     return HostUnreachable(
         f"{host} accepts the connection, but its {service} does not answer: it hangs or is overloaded.",
         step=ConnectStep.DAEMON,
-        remedy="On the host: systemctl status libvirtd sshd; journalctl -u libvirtd -n 50   Guests are not affected.",
+        remedy="On the host: systemctl status libvirtd; journalctl -u libvirtd -n 50   Guests go on running.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What only the destination can say about one guest: whether it can run its CPU, and what lies at its disk paths."""
+"""What only the destination can say about a guest: can it run its CPU, what lies at its disks' paths."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _target_path(pool: Any) -> str:
 
 
 def _refresh_when_cheap(pool: Any) -> None:
-    """A pool remembers files that are gone and does not know new ones; only a refresh makes its answer true."""
+    """A pool remembers files that are gone and does not know new ones; a refresh makes its answer true."""
     kind = parse_pool(pool.XMLDesc(0)).type
     if kind not in _REFRESHABLE or pool.numOfVolumes() > _MAX_VOLUMES_TO_REFRESH:
         return

@@ -73,8 +73,8 @@ class _Report:
                 reached = False
 
 
-def test_connection(spec: ConnectionSpec, *, deadline_s: float = TOTAL_S) -> ConnectionReport:
-    """Try the connection step by step. Never raises for what a host does, never takes longer than the deadline."""
+def test_connection(spec: ConnectionSpec, *, deadline_s: float = TOTAL_S) -> ConnectionReport:  # noqa: PT028
+    """Try the connection step by step. Never raises for what a host does, never outlasts the deadline."""
     started, report = time.monotonic(), _Report(spec.address)
     try:
         _run(spec, report, Deadline(deadline_s))
@@ -134,7 +134,7 @@ def _check_certificate(material: Material, spec: ConnectionSpec, report: _Report
         with reach.connected(material.address, host, deadline) as link, reach.start_tls(link, material):
             report.passed(ConnectStep.CERTIFICATE, "Both certificates are accepted.")
     except ssl.SSLError as error:
-        # libvirt also accepts names that only stand in the common name, which Python does not: it has the last word.
+        # libvirt also accepts a name that stands in the common name only; Python does not. libvirt decides.
         if getattr(error, "verify_code", 0) not in {62, 64} or not _opens(spec, deadline):
             raise _certificate_error(error, host) from error
         report.passed(ConnectStep.CERTIFICATE, "The certificate is accepted (by its common name).")
@@ -165,8 +165,8 @@ def _certificate_error(error: ssl.SSLError, host: str) -> HostUnreachable:
     return HostUnreachable(
         f"{host} does not accept the console's certificate, or none is stored.",
         step=ConnectStep.CERTIFICATE,
-        remedy="Store a client certificate and key signed by the CA the host trusts (/etc/pki/CA/cacert.pem there); "
-        "check it with: openssl verify -CAfile cacert.pem clientcert.pem",
+        remedy="Store a client certificate and key signed by the CA it trusts (/etc/pki/CA/cacert.pem): "
+        "Check it with: openssl verify -CAfile cacert.pem clientcert.pem",
     )
 
 

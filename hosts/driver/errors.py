@@ -226,7 +226,7 @@ CONNECT_RULES: tuple[Rule, ...] = (
         HostUnreachable,
         "Logged in to {host}, but no libvirt daemon answers there.",
         "On the host: systemctl enable --now libvirtd.socket (or virtqemud.socket)",
-        text=r"failed to connect socket|virt-ssh-helper|nc: |netcat|command not found|no such file or directory"
+        text=r"failed to connect socket|virt-ssh-helper|nc: |netcat|command not found|no such file"
         r"|remote command terminated",
         step=ConnectStep.DAEMON,
     ),
@@ -234,7 +234,7 @@ CONNECT_RULES: tuple[Rule, ...] = (
         HostUnreachable,
         "Nothing answers on the port of {host}.",
         "Check that the host is up, that the service listens, and the firewall between console and host.",
-        text=r"connection refused|no route to host|timed out|network is unreachable|unable to connect to server",
+        text=r"connection refused|no route to host|timed out|network is unreachable|unable to connect to",
         step=ConnectStep.PORT,
     ),
     Rule(
@@ -248,8 +248,8 @@ CONNECT_RULES: tuple[Rule, ...] = (
 
 @contextmanager
 def translate(host: str, doing: str, *, changes: bool = False) -> Iterator[None]:
-    """Everything that calls libvirt runs inside this. `doing` completes "could not …". `changes`: the call may
-    have had an effect, so that a lost connection makes its outcome unknown instead of merely unread."""
+    """Everything that calls libvirt runs inside this. `doing` completes "could not …". `changes`: the call
+    may have had an effect, so that a lost connection makes its outcome unknown instead of merely unread."""
     try:
         yield
     except libvirt.libvirtError as error:
@@ -295,8 +295,8 @@ def _operation_error(error: libvirt.libvirtError, host: str, doing: str, *, chan
 
 
 def _connection_lost(error: libvirt.libvirtError, text: str) -> bool:
-    """Whether the connection is gone. The same words come from a source about its peer in a peer-to-peer move;
-    nobody can tell the two apart, and after either both hosts must be asked."""
+    """Whether the connection is gone. The same words come from a source about its peer in a peer-to-peer
+    move; nobody can tell the two apart, and after either both hosts must be asked."""
     return is_code(error, "SYSTEM_ERROR", "INTERNAL_ERROR", "RPC", "NO_CONNECT", "INVALID_CONN") and bool(
         re.search(_LOST, text, re.IGNORECASE)
     )

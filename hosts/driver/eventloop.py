@@ -1,6 +1,6 @@
 """libvirt's event loop: registered once per process, and running in a daemon thread from then on.
 
-A loop that is registered and does not run kills every connection after about 30 s (keepalive goes unanswered),
+A loop that is registered and does not run kills every connection after about 30 s (keepalive is unanswered),
 and a fork leaves the thread behind: so the process id decides, not a flag.
 """
 

@@ -38,7 +38,7 @@ class DomainEvent:
 
 EventCallback = Callable[[DomainEvent], None]
 
-# virDomainEventType by number; the detail's meaning depends on it and is read from the host, not from the event.
+# virDomainEventType by number; what it means in detail is read from the host, not from the event.
 _LIFECYCLE = (
     "defined",
     "undefined",
@@ -91,8 +91,8 @@ class EventWatch:
 
 
 def watch_domain_events(connection: Connection, callback: EventCallback) -> EventWatch:
-    """Call `callback` for every event of every guest, from libvirt's event thread: it must only enqueue, never
-    call libvirt or block. Reconnecting after CONNECTION_CLOSED is the caller's. Raises HostError."""
+    """Call `callback` for every event of every guest, from libvirt's event thread: it must only enqueue,
+    never call libvirt or block. Reconnecting after CONNECTION_CLOSED is the caller's. Raises HostError."""
     watch = EventWatch(connection.virt)
     with translate(connection.name, "be watched"):
         connection.virt.registerCloseCallback(_on_close, callback)

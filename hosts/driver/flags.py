@@ -9,8 +9,8 @@ import libvirt
 from hosts.errors import Refused
 from hosts.ports import MigrateFlag, TransferOrder
 
-# Names libvirt knows (VIR_MIGRATE_PARAM_*) and the type each takes. libvirt refuses unknown names only after the
-# call was sent; a wrong type is turned into another one silently.
+# Names libvirt knows (VIR_MIGRATE_PARAM_*) and the type each takes. libvirt refuses unknown names only after
+# the call was sent; a wrong type is turned into another one silently.
 PARAMETER_TYPES: Mapping[str, type] = {
     "migrate_uri": str,
     "destination_name": str,
@@ -55,7 +55,7 @@ def flag_bits(flags: Iterable[MigrateFlag]) -> int:
 
 
 def typed_parameters(order: TransferOrder) -> dict[str, int | str | list[str]]:
-    """The order's parameters as libvirt-python takes them. Raises Refused for unknown names and wrong types."""
+    """The order's parameters as libvirt-python takes them. Refused for unknown names and wrong types."""
     return {name: _typed(name, value) for name, value in order.parameters.items()}
 
 

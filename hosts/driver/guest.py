@@ -61,7 +61,7 @@ class Guest(GuestPort):
         return None if stats.type == "none" else stats
 
     def read_completed_job(self) -> JobStats | None:
-        """Measured statistics of the last job; works on both hosts (on the destination after a pre-copy move).
+        """Measured statistics of the last job, on both hosts (on the destination after a pre-copy move).
         Statistics, never an outcome: libvirt also keeps them for a move that failed afterwards."""
         # Without KEEP_COMPLETED the first reader takes the record away from all others.
         flags = libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED | getattr(
@@ -86,7 +86,7 @@ class Guest(GuestPort):
                 self.virt.migrate3(_connection_of(destination), parameters, flags)
 
     def abort_job(self, *, postcopy: bool = False) -> None:
-        """Cancel the running job. `postcopy`: pause a broken post-copy so that it can be resumed (libvirt ≥ 8.5)."""
+        """Cancel the running job. `postcopy`: pause a broken post-copy to resume it later (libvirt ≥ 8.5)."""
         flags = getattr(libvirt, "VIR_DOMAIN_ABORT_JOB_POSTCOPY", 0) if postcopy else 0
         with translate(self._host, f"cancel the job of {self.name}"):
             self.virt.abortJobFlags(flags) if flags else self.virt.abortJob()
@@ -110,7 +110,7 @@ class Guest(GuestPort):
             self.virt.suspend()
 
     def resume(self) -> None:
-        """libvirt resumes a source even while the destination runs the guest: prove first that it does not."""
+        """libvirt resumes a source even while the destination runs the guest: prove first that none does."""
         with translate(self._host, f"resume {self.name}", changes=True):
             self.virt.resume()
 

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def read_guests(virt: Any, host: str) -> tuple[GuestReading, ...]:
-    """All guests, in a handful of bulk calls and a few per guest. One that vanishes meanwhile is left out; one
-    that cannot be read or understood is there with what is known and `extra["unread"]` saying why: it neither
+    """All guests, in a handful of bulk calls and a few per guest. One that vanishes meanwhile is left out;
+    one that cannot be read or understood is there with what is known and `extra["unread"]` saying why: it neither
     hides the others nor looks as if it were gone."""
     with translate(host, "list the guests"):
         domains = virt.listAllDomains(0)
@@ -108,7 +108,7 @@ def _read_one(
 
 
 def _unread(domain: Any, values: dict[str, Any], sets: dict[str, set[str]], reason: str) -> GuestReading:
-    """What the bulk calls said of a guest that itself could not be read. Zero and "" stand for unknown here."""
+    """What the bulk calls said of a guest that itself could not be read. Zero and "" mean unknown here."""
     uuid, name = domain.UUIDString(), domain.name()
     state, cause = values.get("state.state", libvirt.VIR_DOMAIN_NOSTATE), values.get("state.reason", 0)
     nothing = CpuSpec("", "", "", "", "", (), "")
@@ -166,7 +166,7 @@ def _descriptions(domain: Any, status: DomainStatus) -> tuple[str, str]:
 def _extra(
     domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, block_jobs: bool
 ) -> dict[str, str]:
-    """`checkpoints`: "yes" when it has some; `block_jobs`: targets of disks with one, only for a single guest."""
+    """`checkpoints`: "yes" when it has some; `block_jobs`: disks with one, only when one guest is read."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
     if block_jobs and status.active:
         extra["block_jobs"] = ",".join(

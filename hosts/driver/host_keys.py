@@ -19,7 +19,7 @@ ALGORITHMS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecds
 
 
 def scan_host_keys(host: str, port: int = 22, *, timeout_s: float = 5) -> tuple[OfferedKey, ...]:
-    """The keys a host offers, strongest first. Nothing is trusted by this: a person compares the fingerprints.
+    """The keys a host offers, strongest first. Nothing is trusted by this: a person compares them.
     Raises HostUnreachable when none came within the time."""
     command = ["ssh-keyscan", "-T", str(max(1, int(timeout_s))), "-p", str(port), "--", host]
     try:
@@ -46,7 +46,7 @@ def check_host_keys(
     address: ConnectionAddress, host: str, known_hosts: str, *, timeout_s: float = 5
 ) -> tuple[OfferedKey, ...]:
     """The offered keys that are accepted. Raises HostKeyUnknown (nothing accepted for this name yet) or
-    HostKeyChanged (another key was accepted), both with what is offered; HostUnreachable when nothing answers."""
+    HostKeyChanged (another key was accepted), both with what is offered; HostUnreachable for silence."""
     port = address.effective_port or 22
     offered = scan_host_keys(address.host, port, timeout_s=timeout_s)
     accepted = accepted_keys(address.host, port, known_hosts)
@@ -57,7 +57,7 @@ def check_host_keys(
 
 
 def accepted_keys(host: str, port: int, known_hosts: str) -> set[tuple[str, str]]:
-    """(algorithm, base64) of every key that known_hosts has for the host; hashed names and patterns included."""
+    """(algorithm, base64) of each key that known_hosts has for the host, hashed names and patterns too."""
     if not known_hosts.strip() or shutil.which("ssh-keygen") is None:
         return set()
     name = host if port == 22 else f"[{host}]:{port}"
@@ -89,7 +89,7 @@ def _key_of(key: OfferedKey) -> tuple[str, str]:
 def _unknown(host: str, offered: tuple[OfferedKey, ...]) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"The SSH host key of {host} has not been accepted yet. It offers {offered[0].fingerprint}.",
-        remedy="Compare with the host's own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub   Then accept the key.",
+        remedy="Compare with the host's own, then accept it: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         offered=offered,
     )
 
@@ -98,8 +98,8 @@ def _changed(host: str, offered: tuple[OfferedKey, ...]) -> HostKeyChanged:
     return HostKeyChanged(
         f"The SSH host key of {host} is NOT the one that was accepted. Somebody may be in between. "
         f"It now offers {offered[0].fingerprint}.",
-        remedy="Do not accept it before the host's administrator confirms a new installation or new keys, and the "
-        "fingerprint agrees with: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub   on the host's own console.",
+        remedy="Do not accept it before the host's administrator confirms it and the fingerprint agrees "
+        "with this on the host's own console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         offered=offered,
     )
 

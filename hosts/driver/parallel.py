@@ -22,8 +22,8 @@ _GONE = ("NO_DOMAIN", "NO_STORAGE_POOL", "NO_STORAGE_VOL", "NO_NETWORK", "NO_INT
 
 
 def read_all(items: Iterable[T], read: Callable[[T], R | None]) -> tuple[R, ...]:
-    """What `read` says of each item, in order. Left out: None, items that vanished meanwhile, descriptions that
-    are not understood (logged). Raises libvirtError for everything else."""
+    """What `read` says of each item, in order. Left out: None, items that vanished meanwhile, descriptions
+    that are not understood (logged). Raises libvirtError for everything else."""
 
     def read_or_none(item: T) -> R | None:
         try:

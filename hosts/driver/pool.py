@@ -1,7 +1,7 @@
 """Warm connections, per process: opening one costs up to 0.3 s, as much as a tenth of a short move.
 
-A borrowed connection belongs to its borrower alone: a running transfer holds one of libvirtd's five requests per
-connection for its whole life, so whoever polls borrows another.
+A borrowed connection belongs to its borrower alone: a running transfer holds one of libvirtd's five requests
+per connection for its whole life, so whoever polls borrows another.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hosts.driver.connection import Connection, open_connection
 from hosts.errors import HostUnreachable, OutcomeUnknown
 from hosts.ports import ConnectionSpec
 
-# Long enough for the polling of inventory every 30 s, short enough not to hold sockets for hosts nobody looks at.
+# Long enough for an inventory read every 30 s, short enough not to hold sockets of hosts nobody looks at.
 IDLE_S = 60.0
 MAX_IDLE_PER_HOST = 3
 

@@ -1,6 +1,6 @@
 """What the source host itself sees of the destination: one SSH round trip, read only, within eight seconds.
 
-In a peer-to-peer move the source's libvirtd connects to the destination, with root's own keys and the source's own
+In a peer-to-peer move the source's libvirtd connects to the destination, with root's keys and the source's
 resolver and routes: nothing the console can try says whether that works.
 """
 
@@ -23,7 +23,7 @@ _HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]{0,252}")
 _FILE_SYSTEM = re.compile(r"[A-Za-z0-9_./()-]{1,60}")
 _MAX_DETAIL = 300
 
-# Arguments: mark, peer host, peer address, migration port, disk paths. Every answer is one line "mark<TAB>key<TAB>…".
+# Arguments: mark, peer host, peer address, port, disk paths. Every answer is a line: mark, key, code, text.
 # The three questions run side by side, each with its own limit; a refused port is an open path.
 _SCRIPT = r"""
 mark=$1 peer=$2 address=$3 port=$4; shift 4

@@ -1,8 +1,8 @@
 """Is anybody there? Questions with a time limit, asked before libvirt, whose open() has none.
 
 The last question speaks libvirt's own protocol: the list of ways to authenticate (REMOTE_PROC_AUTH_LIST), the
-first call of every client. A stopped daemon still accepts connections (the kernel does); only an answer proves
-it alive.
+first call of every client. A stopped daemon still accepts connections (the kernel does); only an answer
+proves it alive.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Deadline:
 
 
 def bounded(deadline: Deadline, action: Callable[[], T]) -> T:
-    """The action's result or error, or TimeoutError; its thread is left to end by itself. For what has no limit
-    of its own and cannot be interrupted."""
+    """The action's result or error, or TimeoutError; its thread is left to end by itself. For what has no
+    limit of its own and cannot be interrupted."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -71,7 +71,7 @@ def resolve(address: ConnectionAddress, host: str, deadline: Deadline) -> list[S
         raise HostUnreachable(
             f"The name {address.host} of {host} does not resolve on the console.",
             step=ConnectStep.NAME,
-            remedy=f"Check it with: getent ahosts {address.host}   Then correct DNS, /etc/hosts or the address.",
+            remedy=f"Check it: getent ahosts {address.host}   Then correct DNS, /etc/hosts or the address.",
             libvirt_text=str(error),
         ) from error
     return [(family, place) for family, _, _, _, place in found]
@@ -132,7 +132,7 @@ def _firewall_remedy(address: ConnectionAddress, port: int) -> str:
 
 
 def ask_daemon(link: socket.socket) -> tuple[int, ...]:
-    """The daemon's ways to authenticate (0 none, 1 SASL, 2 polkit). OSError when it does not answer in time."""
+    """The daemon's ways to authenticate (0 none, 1 SASL, 2 polkit). OSError when it does not answer."""
     link.sendall(_HEADER.pack(_HEADER.size, _PROGRAM, _VERSION, _AUTH_LIST, _CALL, 0, 0))
     length, _, _, _, _, _, status = _HEADER.unpack(_receive(link, _HEADER.size))
     if not _HEADER.size < length <= _MAX_REPLY_BYTES or status:
@@ -161,13 +161,13 @@ def read_banner(link: socket.socket) -> str:
 
 
 def start_tls(link: socket.socket, material: Material) -> ssl.SSLSocket:
-    """A TLS session as libvirt makes it. Raises ssl.SSLError; the server's own verdict follows as one byte."""
+    """A TLS session as libvirt makes it. Raises ssl.SSLError, also for the server's verdict on us."""
     context = ssl.create_default_context(cafile=_text(material.file("cacert.pem")))
     certificate, key = material.file("clientcert.pem"), material.file("clientkey.pem")
     if certificate and key:
         context.load_cert_chain(certificate, key)
     session = context.wrap_socket(link, server_hostname=material.address.host)
-    # virNetTLSSession: the server sends one byte 0x01 when it accepts our certificate, and hangs up otherwise.
+    # virNetTLSSession: the server sends one byte 0x01 when it accepts our certificate, else it hangs up.
     if session.recv(1) != b"\x01":
         session.close()
         raise ssl.SSLError("The host refused the console's certificate.")

@@ -16,10 +16,10 @@ _REMEDIES: dict[tuple[ConnectStep, str], str] = {
         "Then check: ssh -p {port} -i KEY {target} true"
     ),
     (ConnectStep.LOGIN, "tcp"): (
-        "Set the password on the host: saslpasswd2 -a libvirt USER   Then store the same user and password here."
+        "Set the password on the host: saslpasswd2 -a libvirt USER   Then store the same one here."
     ),
     (ConnectStep.LOGIN, "tls"): (
-        "Set the password on the host: saslpasswd2 -a libvirt USER   Then store the same user and password here."
+        "Set the password on the host: saslpasswd2 -a libvirt USER   Then store the same one here."
     ),
     (ConnectStep.CERTIFICATE, ""): (
         "Compare: openssl s_client -connect {host}:{port} -showcerts   "

@@ -1,4 +1,4 @@
-"""One command on a host through ssh, with the verified key, a time limit and a limit on what it may answer."""
+"""One command on a host through ssh, with the verified key and limits on time and length of the answer."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Answer:
 
 
 def run_on_host(material: Material, command: Sequence[str], *, script: str = "", timeout_s: float) -> Answer:
-    """Run `command` (quoted for the remote shell) with `script` as its standard input. Never raises for what the
-    host does; OSError when there is no ssh program."""
+    """Run `command` (quoted for the remote shell) with `script` as its standard input. Never raises for what
+    the host does; OSError when there is no ssh program."""
     address = material.address
     arguments = ["ssh", *material.ssh_arguments, "-T", "-p", str(address.effective_port or 22)]
     arguments += ["-l", address.user] if address.user else []

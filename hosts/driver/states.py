@@ -1,4 +1,4 @@
-"""libvirt's numbers for states and their reasons → words. From the library itself, so that new reasons have names."""
+"""libvirt's numbers for states and reasons → words; from the library itself, so that new ones have names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def domain_state(number: int) -> DomainState:
 
 @cache
 def state_reason(state: int, reason: int) -> str:
-    """ "migration-canceled" for (VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED); "" for unknown."""
+    """(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_MIGRATION_CANCELED) → "migration-canceled"; "" for unknown."""
     part = _STATES.get(state, (DomainState.NO_STATE, ""))[1]
     prefix = f"VIR_DOMAIN_{part}_"
     if not part or reason == 0:

@@ -66,7 +66,7 @@ class DomainCapabilitiesFacts:
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """All that was read from a host in one go. Versions are libvirt's integers: major*1e6 + minor*1e3 + release."""
+    """All that was read from a host. Versions are libvirt's integers: major*1e6 + minor*1e3 + release."""
 
     host_uuid: str
     hostname: str  # what the host calls itself
