@@ -137,35 +137,3 @@ class LabGuest:
             raise LabError(f"no host holds {self.disk_path}")
         preferred = [host for host in holders if host.name in running]
         return max(preferred or holders, key=lambda host: host.path(str(self.disk_path)).stat().st_mtime)
-
-
-def remove_everywhere(instance: Instance, hosts: dict[str, LabHost], only: LabGuest | None = None) -> None:
-    """Remove one guest, or all: also guests the lab did not define, and volumes that moves left behind."""
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda host: _remove_from(host, only), hosts.values()))
-        # Only now that nobody deletes any more: a pool refreshed meanwhile goes on listing a deleted file.
-        list(
-            pool.map(
-                lambda host: host.virsh("pool-refresh VM; pool-refresh local", check=False), hosts.values()
-            )
-        )
-    if only is None:
-        for path in instance.guests.glob("*.json"):
-            path.unlink()
-    else:
-        guest_xml.spec_path(instance, only.name).unlink(missing_ok=True)
-
-
-def _remove_from(host: LabHost, only: LabGuest | None) -> None:
-    names = [only.name] if only else host.virsh("list", "--all", "--name").split()
-    for name in names:
-        host.virsh("destroy", name, check=False)
-        host.virsh(
-            "undefine", name, "--managed-save", "--snapshots-metadata", "--checkpoints-metadata", check=False
-        )
-    disks = [only.disk_path] if only else [f"{guest_xml.POOL_FOLDER}/{pool}/*" for pool in ("VM", "local")]
-    logs = [
-        f"{guest_xml.SERIAL_FOLDER}/{only.name if only else '*'}{end}" for end in ("-serial.log*", ".log")
-    ]
-    # Wildcards are the shell's, names are checked by guest_xml.GUEST_NAME.
-    host.run(["sh", "-c", f"rm -rf {' '.join([*filter(None, disks), *logs])}"])

@@ -14,6 +14,7 @@ from .node import Node
 from .storage import storage_node
 from .system import LabError, wait_until
 
+POOLS = ("VM", "local")
 Transport = Literal["tcp", "ssh", "libssh2", "libssh", "tls"]
 LIBVIRTD = ["nice", "-n", "10", "libvirtd", "--daemon", "--listen", "--pid-file", "/run/libvirtd.pid"]
 VIRTLOGD = ["nice", "-n", "10", "virtlogd", "--daemon", "--pid-file", "/run/virtlogd.pid"]
@@ -100,19 +101,22 @@ class LabHost:
         self.start_sshd()
         self.start_libvirtd()
 
-    def define_pools(self) -> None:
+    def define_missing_pools(self) -> None:
         """Define and start the shared pool (which mounts it: the storage must be ready) and the local one."""
-        for pool in ("VM", "local"):
-            self.virsh("pool-define", f"/etc/lab/pool-{pool}.xml")
-            self.virsh(f"pool-build {pool}; pool-start {pool}; pool-autostart {pool}", timeout=60)
+        defined = self.virsh("pool-list", "--all", "--name").split()
+        active = self.virsh("pool-list", "--name").split()
+        for pool in POOLS:
+            if pool not in defined:
+                self.virsh("pool-define", f"/etc/lab/pool-{pool}.xml")
+            if pool not in active:
+                self.virsh(f"pool-build {pool}; pool-start {pool}; pool-autostart {pool}", timeout=60)
 
     def repair(self) -> None:
         """Start what ended: daemons and pools."""
-        if self.libvirtd_pid() is None and self._daemon_pid("virtlogd") is None:
+        if self._daemon_pid("virtlogd") is None:
             self.run(VIRTLOGD)
         self.restore()
-        for pool in ("VM", "local"):
-            self.virsh("pool-start", pool, check=False, timeout=60)
+        self.define_missing_pools()
 
     def problems(self) -> list[str]:
         """What is wrong with this host, in sentences; empty when it is healthy."""
@@ -131,9 +135,7 @@ class LabHost:
             asked = self.run(["timeout", "10", "virsh", "--quiet", "pool-list", "--name"], check=False)
             if asked.returncode != 0:
                 return ["has a libvirtd that does not answer"]
-            found = [
-                f"pool {pool} is not active" for pool in ("VM", "local") if pool not in asked.stdout.split()
-            ]
+            found = [f"pool {pool} is not active" for pool in POOLS if pool not in asked.stdout.split()]
         return found
 
     # Its daemons

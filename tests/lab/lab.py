@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from . import credentials, demo, guest_image, guest_xml, network
+from . import cleaning, credentials, demo, guest_image, guest_xml, network
 from .credentials import Credentials
-from .guest import LabGuest, remove_everywhere
+from .guest import LabGuest
 from .guest_xml import GuestSpec
 from .host import LabHost, host_by_name
 from .host_files import hosts_file, write_host_files
@@ -103,9 +103,9 @@ class Lab:
         return {name: problems for name, problems in found.items() if problems}
 
     def reset(self) -> None:
-        """Back to an empty, healthy lab: no faults, no guests."""
+        """Back to an empty, healthy lab: no faults, no guests, no volumes, only the lab's own pools."""
         each(LabHost.restore, self.hosts.values())
-        remove_everywhere(self.instance, self.hosts)
+        cleaning.remove_everything(self.instance, self.hosts)
 
     def _start(self) -> None:
         host_nodes = [host.node for host in self.hosts.values()]
@@ -121,7 +121,7 @@ class Lab:
             lambda start: start(),
             [lambda: start_storage(self.instance), *(h.start for h in self.hosts.values())],
         )
-        each(LabHost.define_pools, self.hosts.values())
+        each(LabHost.define_missing_pools, self.hosts.values())
 
     def _stop(self) -> None:
         # Hosts before the storage server: a guest's last write must not wait for a server that has gone.
@@ -164,7 +164,7 @@ class Lab:
 
     def remove_guest(self, guest: LabGuest) -> None:
         """End it and remove its definitions, disks and logs on every host."""
-        remove_everywhere(self.instance, self.hosts, only=guest)
+        cleaning.remove_guest(self.instance, self.hosts, guest)
 
     def demo_guests(self) -> list[LabGuest]:
         """The demo's guests; those that exist already are left as they are."""

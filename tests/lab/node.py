@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from .system import LabError, ProcessIdentity, run, run_in_background, wait_until
+from .system import LabError, ProcessIdentity, failure, run, run_in_background, wait_until
 
 INIT = Path(__file__).with_name("node_init.sh")
 INSIDE_ENVIRONMENT = {
@@ -22,6 +22,7 @@ INSIDE_ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
+KILLED = 128 + signal.SIGKILL  # how `timeout` and shells tell it
 # A copy of the machine's /etc must not carry its secrets into the lab's folder.
 SECRET_FILES = ("shadow*", "gshadow*", "ssh_host_*", "private", "krb5.keytab", ".git")
 
@@ -101,7 +102,15 @@ class Node:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside the node (timeout in seconds)."""
         enter = ["nsenter", "--target", str(self.init_pid), "--mount", "--uts", "--net", "--pid", "--wd=/"]
-        return run([*enter, *command], check=check, input=input, timeout=timeout, env=INSIDE_ENVIRONMENT)
+        # Ended from inside, too: ending nsenter alone would leave the command behind in the node.
+        limit = ["timeout", "--signal=KILL", str(timeout)]
+        words = [*enter, *limit, *command]
+        done = run(words, check=False, input=input, timeout=timeout + 5, env=INSIDE_ENVIRONMENT)
+        if done.returncode == KILLED:
+            raise LabError(f"no end after {timeout} s on {self.name}: {' '.join(map(str, command))}")
+        if check and done.returncode != 0:
+            raise failure(words, done)
+        return done
 
     def path(self, inside: str | Path) -> Path:
         """Where the root namespace finds a file of the node."""

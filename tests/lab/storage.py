@@ -21,6 +21,13 @@ volume management
     option event-threads 1
 end-volume
 """
+# What a host caches, another host has perhaps changed: volumes for guests are run without.
+OPTIONS = (
+    "performance.stat-prefetch",
+    "performance.quick-read",
+    "performance.io-cache",
+    "performance.read-ahead",
+)
 
 
 def storage_node(instance: Instance) -> Node:
@@ -45,6 +52,7 @@ def start_storage(instance: Instance) -> None:
     wait_until(lambda: _gluster(node, "volume", "list", check=False) is not None, "glusterd", 20, 0.1)
     address = instance.address(STORAGE_OCTET)
     _gluster(node, "volume", "create", VOLUME, f"{address}:{brick(instance)}", "force")
+    _gluster(node, "volume", "set", VOLUME, *(word for option in OPTIONS for word in (option, "off")))
     _gluster(node, "volume", "start", VOLUME)
 
 

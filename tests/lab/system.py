@@ -45,9 +45,14 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise LabError(f"no end after {timeout} s: {' '.join(words)}") from error
     if check and done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise LabError(f"exit code {done.returncode} from: {' '.join(words)}\n{said}")
+        raise failure(words, done)
     return done
+
+
+def failure(command: Sequence[str | Path], done: subprocess.CompletedProcess[str]) -> LabError:
+    """The error that says what a failed command was and what it said."""
+    said = (done.stderr.strip() or done.stdout.strip())[-2000:]
+    return LabError(f"exit code {done.returncode} from: {' '.join(map(str, command))}\n{said}")
 
 
 def run_in_background(command: Sequence[str | Path], **options: Any) -> None:
@@ -58,7 +63,7 @@ def run_in_background(command: Sequence[str | Path], **options: Any) -> None:
 
 
 def wait_until(
-    condition: Callable[[], Result], what: str, timeout_s: float, interval_s: float = 0.05
+    condition: Callable[[], Result | None], what: str, timeout_s: float, interval_s: float = 0.05
 ) -> Result:
     """Ask until the condition gives something true and return that; LabError after timeout_s seconds."""
     deadline = time.monotonic() + timeout_s
