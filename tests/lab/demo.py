@@ -30,5 +30,5 @@ def create_demo_guests(lab: Lab) -> list[LabGuest]:
             guest = lab.create_guest(hosts[position % len(hosts)], name, tick_ms=1000, **parameters)
             started += [guest] if parameters.get("start", True) else []
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda guest: guest.wait_until_answering(60), started))
+        list(pool.map(lambda guest: guest.wait_until_answering(120), started))
     return [lab.guests[name] for _, name, _ in DEMO_GUESTS]
