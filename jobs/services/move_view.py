@@ -300,7 +300,10 @@ FIGURES = (
 def build_figures(view: MoveView) -> tuple[Figure, ...]:
     """Always the same places, so that nothing jumps while they change; disks only where disks are copied."""
     copies = _copies_disks(view.move)
-    shown = [f for f in FIGURES if copies or not f[0].startswith("disk_")]
+    throttles = bool(view.move.options_data.get("auto_converge"))
+    shown = [
+        f for f in FIGURES if (copies or not f[0].startswith("disk_")) and (throttles or f[0] != "throttle_percent")
+    ]
     return tuple(
         Figure(name, label, kind, view.progress.get(name), _figure_note(name, view)) for name, label, kind in shown
     )

@@ -88,13 +88,25 @@ def _check(request: HttpRequest, guest: Guest, form: MoveForm) -> dict[str, Any]
     form.is_valid()
     board = dialog_view.read_board(guest, form.options)
     chosen = board.find(_number(request.POST.get("destination")))
-    return _outcome(guest, board, chosen, form.problems())
+    return _outcome(guest, board, chosen, form.problems(), unchecked=form.options is None)
 
 
 def _outcome(
-    guest: Guest, board: dialog_view.Board, chosen: dialog_view.CandidateView | None, problems: dict[str, str]
+    guest: Guest,
+    board: dialog_view.Board,
+    chosen: dialog_view.CandidateView | None,
+    problems: dict[str, str],
+    *,
+    unchecked: bool = False,
 ) -> dict[str, Any]:
     why_off = dialog_view.refusal(chosen, board.active)
-    if problems and board.active is None:
+    if problems and (unchecked or not why_off):
         why_off = "Correct what is marked above."
-    return {"guest": guest, "board": board, "chosen": chosen, "problems": problems, "why_off": why_off}
+    return {
+        "guest": guest,
+        "board": board,
+        "chosen": chosen,
+        "problems": problems,
+        "why_off": why_off,
+        "unchecked": unchecked,
+    }

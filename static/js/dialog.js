@@ -11,6 +11,7 @@ function refresh() {
   const confirm = dialog.querySelector("[data-shown-for]");
   apply(confirm, dialog.querySelector("input[name=stays]:checked")?.value === confirm.dataset.shownFor);
   for (const group of dialog.querySelectorAll(".option-group")) group.hidden = !group.querySelector(".option:not([hidden])");
+  for (const help of dialog.querySelectorAll("[data-choice-help]")) help.hidden = help.closest(".field").querySelector("select").value !== help.dataset.choiceHelp;
   countAdvanced(dialog);
 }
 

@@ -122,6 +122,7 @@ const handlers = {
       const target = document.getElementById(`move-${id}-live`);
       if (!target || Number(target.dataset.version) > version) return;
       await htmx.swap({ target, text: panel, swap: "outerMorph" });
+      showStep();
       if (point) feedChart(id, point);
     }).catch(report);
   },
@@ -217,6 +218,13 @@ document.addEventListener("click", (event) => {
   (next?.querySelector("[data-dismiss-move], a") ?? document.getElementById("dock-toggle"))?.focus();
 });
 
+// On a narrow screen the stepper scrolls to where the move is.
+function showStep() {
+  const step = document.querySelector(".move-live .step[aria-current]");
+  const stepper = step?.parentElement;
+  if (stepper && stepper.scrollWidth > stepper.clientWidth) stepper.scrollLeft = step.offsetLeft - stepper.clientWidth / 3;
+}
+
 // Pages --------------------------------------------------------------------------------------------------
 let watched = "";
 function watch() {
@@ -229,6 +237,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   const ids = [...document.querySelectorAll("#main [data-watch-move]")].map((page) => page.dataset.watchMove).join();
   if (ids !== watched) watch();
   mountCharts();
+  showStep();
   mark();
   count();
 });
@@ -243,4 +252,5 @@ for (const id of dismissed()) row(id)?.matches(".is-ended") && row(id).remove();
 count();
 mark();
 mountCharts();
+showStep();
 connect();
