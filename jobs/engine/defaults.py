@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 
 from jobs.options import Control, Kind, MoveOptions, Storage
 from jobs.preflight.context import HostSide, PreflightContext
 from jobs.preflight.disks import copied_disks
+from jobs.preflight.graphics import find_ip
 
 
 def effective_options(context: PreflightContext) -> MoveOptions:
@@ -42,13 +42,6 @@ def lowest_bandwidth(options: MoveOptions, *sides: HostSide) -> int | None:
     """In MiB/s; None: no limit asked for and no host has one."""
     limits = [side.bandwidth_cap_mib_per_s for side in sides] + [options.bandwidth_mib_per_s]
     return min((limit for limit in limits if limit is not None), default=None)
-
-
-def find_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        return None
 
 
 def _certificate_name(options: MoveOptions, destination: HostSide) -> str:

@@ -6,7 +6,6 @@ guest with the wrong one next time: both are always rendered together.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ from lxml import etree
 
 from hosts.facts.domain import DomainFacts
 from hosts.facts.xml import parse_xml
-from jobs.engine.defaults import find_ip
 from jobs.options import Kind, MoveOptions
+from jobs.preflight.graphics import bound_addresses, replacement_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,8 @@ def plan_listen_rewrites(
     """
     if options.destination_xml or options.kind is Kind.OFFLINE:
         return ()
-    olds = dict.fromkeys(listen for _, listen in facts.graphics if is_bound_to_source(listen))
-    rewrites = (ListenRewrite(old, _same_family(old, migration_address)) for old in olds)
+    rewrites = (ListenRewrite(old, replacement_for(old, migration_address)) for old in bound_addresses(facts))
     return tuple(rewrite for rewrite in rewrites if rewrite.new and rewrite.new != rewrite.old)
-
-
-def is_bound_to_source(listen: str) -> bool:
-    """True for an address that exists on one host only: QEMU at the destination could not listen on it
-    (measured: "Cannot assign requested address")."""
-    address = find_ip(listen)
-    return address is not None and not address.is_unspecified and not address.is_loopback
 
 
 def render_destination_xml(
@@ -88,10 +79,3 @@ def _listen_attributes(root: etree._Element) -> Iterator[tuple[etree._Element, s
         for listen in graphics.iterfind("listen"):
             if listen.get("address") and listen.get("type") == "address":
                 yield listen, "address"
-
-
-def _same_family(old: str, migration_address: str) -> str:
-    new = find_ip(migration_address)
-    if new is None or new.version != ipaddress.ip_address(old.strip("[]")).version:
-        return ""
-    return str(new)

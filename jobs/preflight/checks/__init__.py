@@ -1,0 +1,1 @@
+"""One module per concern. Every module here is found and registered by itself."""
