@@ -25,22 +25,53 @@ MAX_KNOWN_HOSTS = 20_000
 _SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
-class HostForm(forms.ModelForm[Host]):
+class WriteOnlyText(forms.Textarea):
+    """Never renders what it holds, not even what was just typed; the browser keeps that while errors are shown."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class WriteOnlyLine(forms.TextInput):
+    """The same in one line."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+class HostForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name, address, credentials and limits of a host; `credentials` and `cleared` are for the service."""
 
     ssh_private_key = forms.CharField(
         required=False, max_length=20_000, label="SSH private key",
         help_text="In OpenSSH or PEM format, without a passphrase. A key made for this console is best.",
-        widget=forms.Textarea(attrs={"rows": 4, "class": "input mono", "placeholder": "-----BEGIN OPENSSH PRIVATE KEY-----", **_SECRET}),
+        widget=WriteOnlyText(attrs={"rows": 4, "class": "input mono", "placeholder": "-----BEGIN OPENSSH PRIVATE KEY-----", **_SECRET}),
     )  # fmt: skip
-    sasl_username = forms.CharField(required=False, max_length=255, label="SASL user", widget=forms.TextInput(attrs=_SECRET))
+    sasl_username = forms.CharField(
+        required=False, max_length=255, label="SASL user", widget=WriteOnlyLine(attrs=_SECRET)
+    )
     sasl_password = forms.CharField(
         required=False, max_length=1000, label="SASL password", strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )  # fmt: skip
-    tls_ca = forms.CharField(required=False, max_length=60_000, label="CA certificate", widget=forms.Textarea(attrs={"rows": 3, "class": "input mono", **_SECRET}))
-    tls_certificate = forms.CharField(required=False, max_length=60_000, label="Client certificate", widget=forms.Textarea(attrs={"rows": 3, "class": "input mono", **_SECRET}))
-    tls_key = forms.CharField(required=False, max_length=20_000, label="Client key", widget=forms.Textarea(attrs={"rows": 3, "class": "input mono", **_SECRET}))
+    tls_ca = forms.CharField(
+        required=False,
+        max_length=60_000,
+        label="CA certificate",
+        widget=WriteOnlyText(attrs={"rows": 3, "class": "input mono", **_SECRET}),
+    )
+    tls_certificate = forms.CharField(
+        required=False,
+        max_length=60_000,
+        label="Client certificate",
+        widget=WriteOnlyText(attrs={"rows": 3, "class": "input mono", **_SECRET}),
+    )
+    tls_key = forms.CharField(
+        required=False,
+        max_length=20_000,
+        label="Client key",
+        widget=WriteOnlyText(attrs={"rows": 3, "class": "input mono", **_SECRET}),
+    )
     clear = forms.MultipleChoiceField(required=False, choices=[(key, key) for key in sorted(CREDENTIAL_KEYS)])
 
     class Meta:
@@ -58,7 +89,11 @@ class HostForm(forms.ModelForm[Host]):
             if name in self.errors:
                 widget.attrs |= {"aria-invalid": "true"}
             widget.attrs["aria-describedby"] = f"id_{name}_help id_{name}_error"
-        self.fields["address"].widget.attrs |= {"class": "input mono", "spellcheck": "false", "autocomplete": "off"}
+        self.fields["address"].widget.attrs |= {
+            "class": "input mono",
+            "spellcheck": "false",
+            "autocomplete": "off",
+        }
         self.fields["name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
 
     def clean_name(self) -> str:
@@ -78,23 +113,32 @@ class HostForm(forms.ModelForm[Host]):
         text = self.cleaned_data["known_hosts"].strip()
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if len(text) > MAX_KNOWN_HOSTS or not all(LINE.fullmatch(line) for line in lines):
-            raise forms.ValidationError("The accepted host keys cannot be read. Test the connection and accept them again.")
+            raise forms.ValidationError(
+                "The accepted host keys cannot be read. Test the connection and accept them again."
+            )
         return "".join(f"{line}\n" for line in lines)
 
     def clean_migration_address(self) -> str:
         text = str(self.cleaned_data["migration_address"]).strip()
         if any(character in text for character in " /@?#'\"<>\\") or text.startswith("-"):
-            raise forms.ValidationError("This is a name or an IP address only, such as 10.20.0.11. Remove everything else.")
+            raise forms.ValidationError(
+                "This is a name or an IP address only, such as 10.20.0.11. Remove everything else."
+            )
         return text
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         first, last = cleaned.get("migration_port_first"), cleaned.get("migration_port_last")
         if first and last and first > last:
-            self.add_error("migration_port_last", f"The last port is below the first one ({first}). Give a higher one.")
+            self.add_error(
+                "migration_port_last", f"The last port is below the first one ({first}). Give a higher one."
+            )
         key = cleaned.get("ssh_private_key", "").strip()
         if key and "PRIVATE KEY-----" not in key:
-            self.add_error("ssh_private_key", "This is not a private key: it begins with -----BEGIN … PRIVATE KEY-----. A .pub file is the other half.")
+            self.add_error(
+                "ssh_private_key",
+                "This is not a private key: it begins with -----BEGIN … PRIVATE KEY-----. A .pub file is the other half.",
+            )
         return cleaned
 
     def _post_clean(self) -> None:
@@ -108,7 +152,10 @@ class HostForm(forms.ModelForm[Host]):
         """What was typed. Keys and certificates end in a line break, as their readers want it."""
         given = {key: self.cleaned_data.get(key, "") for key in CREDENTIAL_KEYS}
         blocks = {"ssh_private_key", "tls_ca", "tls_certificate", "tls_key"}
-        return {key: f"{text.strip()}\n".replace("\r\n", "\n") if text and key in blocks else text for key, text in given.items()}
+        return {
+            key: f"{text.strip()}\n".replace("\r\n", "\n") if text and key in blocks else text
+            for key, text in given.items()
+        }
 
     @property
     def cleared(self) -> set[str]:

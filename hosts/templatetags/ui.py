@@ -62,7 +62,10 @@ def state(value: str, words: str = "", *, bare: bool = False) -> SafeString:
     if bare:
         return format_html(
             '<span class="state state-{} state-only" title="{}">{}<span class="visually-hidden">{}</span></span>',
-            kind, text, icon(symbol), text,
+            kind,
+            text,
+            icon(symbol),
+            text,
         )
     return format_html('<span class="state state-{}">{}<span>{}</span></span>', kind, icon(symbol), text)
 
@@ -151,3 +154,108 @@ def tree(context: dict[str, Any]) -> dict[str, Any]:
 @register.inclusion_tag("hosts/_status.html")
 def status_bar() -> dict[str, Any]:
     return {"counts": read_counts()}
+
+
+@register.simple_tag(takes_context=True)
+def query(context: dict[str, Any], **changes: Any) -> str:
+    """The address's query with some values changed; None removes one."""
+    values = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = str(value)
+    return values.urlencode()
+
+
+@register.inclusion_tag("components/_sort.html", takes_context=True)
+def sort_header(context: dict[str, Any], name: str, label: str, extra: str = "") -> dict[str, Any]:
+    """A column head that sorts: once upwards, once downwards."""
+    order = context["order"]
+    wanted = f"-{name}" if order.name == name and not order.descending else name
+    return {"order": order, "name": name, "label": label, "class": extra, "href": query(context, sort=wanted, page=None)}
+
+
+@register.simple_tag(takes_context=True)
+def tab(context: dict[str, Any], name: str, label: str, counted: Any = None) -> SafeString:
+    """A tab of the page: an address of its own, so that back, reload and bookmarks work."""
+    count = len(counted) if isinstance(counted, (tuple, list)) else counted
+    number = format_html(' <span class="count">{}</span>', count) if count not in (None, "") else ""
+    here = format_html(' aria-current="page"') if context["tab"] == name else ""
+    return format_html(
+        '<a class="tab" id="tab-{}" href="{}?tab={}"{}>{}{}</a>', name, context["request"].path, name, here, label, number
+    )
+
+
+@register.inclusion_tag("components/_code_line.html")
+def code_line(text: str) -> dict[str, str]:
+    return {"text": text}
+
+
+@register.simple_tag
+def copyable(text: Any) -> SafeString:
+    """A short text in code with a copy button beside it."""
+    return format_html(
+        '<span class="inline-copy"><code class="break">{}</code><button class="btn-copy" type="button" data-copy="{}" '
+        'aria-label="Copy {}" title="Copy">{}</button></span>',
+        text, text, text, icon("copy"),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def pool_state(facts: Any) -> SafeString:
+    return state("active" if facts.active else "inactive")
+
+
+@register.filter
+def fullness(place: Any) -> str:
+    used = percent_of(place.used_bytes, place.facts.capacity_bytes)
+    return "is-full" if used >= 95 else "is-high" if used >= 85 else ""
+
+
+@register.filter
+def memory_used_percent(facts: Any) -> int:
+    return 0 if facts.memory_free_bytes is None else percent_of(facts.memory_bytes - facts.memory_free_bytes, facts.memory_bytes)
+
+
+_CREDENTIALS = {
+    "ssh_private_key": "SSH key", "sasl_username": "SASL user", "sasl_password": "SASL password",
+    "tls_ca": "CA certificate", "tls_certificate": "client certificate", "tls_key": "client key",
+}  # fmt: skip
+_STEPS = {
+    "address": "Address", "name": "Name", "port": "Port", "host-key": "Host key", "certificate": "Certificate",
+    "login": "Login", "daemon": "libvirt", "version": "Version", "permission": "Permission",
+}  # fmt: skip
+
+
+@register.filter
+def credential(key: str) -> str:
+    return _CREDENTIALS.get(key, key)
+
+
+@register.filter
+def step_name(step: str) -> str:
+    return _STEPS.get(str(step), str(step))
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def field_label(name: str, form: Any) -> str:
+    return str(form.fields[name].label or name) if name in form.fields else "the form"
+
+
+@register.inclusion_tag("components/_field.html")
+def part_field(parts: Any, name: str) -> dict[str, Any]:
+    return {"field": parts[f"part_{name}"]}
+
+
+@register.inclusion_tag("hosts/_secret.html", takes_context=True)
+def secret(context: dict[str, Any], name: str) -> dict[str, Any]:
+    """A write-only field: it says that something is stored, never what."""
+    form = context["form"]
+    cleared = form.data.getlist("clear") if form.is_bound else ()
+    return {"field": form[name], "is_stored": name in context["stored"], "is_cleared": name in cleared}

@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass
 
 # host[,host…] algorithm base64 — one line of a known_hosts file, without markers and options.
-LINE = re.compile(r"[\w.,:\[\]%|/+=@-]{1,400} (?:ssh|ecdsa|sk)-[\w@.-]{1,60} [A-Za-z0-9+/]{16,4000}={0,3}(?: [^\r\n]{0,200})?")
+LINE = re.compile(
+    r"[\w.,:\[\]%|/+=@-]{1,400} (?:ssh|ecdsa|sk)-[\w@.-]{1,60} [A-Za-z0-9+/]{16,4000}={0,3}(?: [^\r\n]{0,200})?"
+)
 
 
 @dataclass(frozen=True, slots=True)

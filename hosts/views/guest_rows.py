@@ -19,7 +19,10 @@ SORTS = {
     "vcpus": ("vcpus", "name"),
     "age": ("read_at", "name"),
 }
-STATES = ("active", *(state.value for state in DomainState if state not in {DomainState.NO_STATE, DomainState.BLOCKED}))
+STATES = (
+    "active",
+    *(state.value for state in DomainState if state not in {DomainState.NO_STATE, DomainState.BLOCKED}),
+)
 
 
 def guest_list(request: HttpRequest, host: Host | None = None) -> dict[str, Any]:

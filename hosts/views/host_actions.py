@@ -48,7 +48,9 @@ def disable(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "GET":
         return render(request, "hosts/_disable.html", {"host": host})
     disable_host(host, request.user)
-    messages.success(request, f"{host.name} is disabled: it is no longer read, and no move starts from or to it.")
+    messages.success(
+        request, f"{host.name} is disabled: it is no longer read, and no move starts from or to it."
+    )
     return _go(reverse("hosts:detail", args=[pk]))
 
 
@@ -77,9 +79,10 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _go(address: str) -> HttpResponse:
-    """Close the dialog and show a page; without htmx, a plain redirect."""
-    response = redirect(address)
-    response.status_code = 204
-    response.headers["HX-Location"] = f'{{"path": "{address}", "target": "#main", "swap": "innerHTML scroll:top"}}'
+    """Close the dialog and show a page."""
+    response = HttpResponse(status=204)
+    response.headers["HX-Location"] = (
+        f'{{"path": "{address}", "target": "#main", "swap": "innerHTML scroll:top"}}'
+    )
     response.headers["HX-Trigger"] = "dialog-close, inventory-changed"
     return response

@@ -50,7 +50,10 @@ def _edit(request: HttpRequest, host: Host, verb: str) -> HttpResponse:
     context = {"form": form, "parts": _parts(form), "verb": verb, "host": host if host.pk else None}
     context["stored"] = {key for key, value in (host.credentials or {}).items() if value}
     context["accepted"] = accepted_keys(form["known_hosts"].value() or "")
-    return page(request, "hosts/form.html", context, status=422 if form.errors else 200)
+    response = page(request, "hosts/form.html", context, status=422 if form.errors else 200)
+    if form.errors:
+        response.headers["HX-Push-Url"] = "false"  # still the same page
+    return response
 
 
 def _parts(form: HostForm) -> AddressPartsForm:
@@ -82,7 +85,11 @@ def _whole_to_parts(request: HttpRequest) -> HttpResponse:
         address = parse_address(request.POST["address"])
     except ValueError as error:
         return render(request, "hosts/_address_error.html", {"error": str(error)})
-    return render(request, "hosts/_address_parts.html", {"parts": AddressPartsForm(initial=parts_of(address)), "live": True})
+    return render(
+        request,
+        "hosts/_address_parts.html",
+        {"parts": AddressPartsForm(initial=parts_of(address)), "live": True},
+    )
 
 
 @hides_secrets
@@ -149,7 +156,11 @@ def accept_keys(request: HttpRequest, pk: int) -> HttpResponse:
         return render(request, "hosts/_test_expired.html", {"host": host}, status=422)
     accept_host_keys(host, lines, request.user)
     messages.success(request, f"The host keys of {host.name} are accepted.")
-    return render(request, "hosts/_test_waiting.html", {"token": request_test(host, {}), "host": host, "with_toasts": True})
+    return render(
+        request,
+        "hosts/_test_waiting.html",
+        {"token": request_test(host, {}), "host": host, "with_toasts": True},
+    )
 
 
 def _offered_lines(token: str) -> list[str]:

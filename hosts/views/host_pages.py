@@ -34,10 +34,14 @@ def list_hosts(request: HttpRequest) -> HttpResponse:
     )
     if request.GET.get("state") == "silent":
         hosts = hosts.filter(enabled=True).exclude(contact=Contact.REACHABLE)
-    rows = sorted(({"host": host, "facts": host.facts} for host in hosts), key=lambda row: _sort_key(row, order.name))
+    rows = sorted(
+        ({"host": host, "facts": host.facts} for host in hosts), key=lambda row: _sort_key(row, order.name)
+    )
     if order.descending:
         rows.reverse()
-    return page(request, "hosts/list.html", {"rows": rows, "order": order, "only_silent": "state" in request.GET})
+    return page(
+        request, "hosts/list.html", {"rows": rows, "order": order, "only_silent": "state" in request.GET}
+    )
 
 
 def _sort_key(row: dict[str, Any], name: str) -> tuple[Any, ...]:
@@ -61,7 +65,12 @@ def show_host(request: HttpRequest, pk: int) -> HttpResponse:
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "summary"
     facts = host.facts
-    context: dict[str, Any] = {"host": host, "facts": facts, "tab": tab, "guest_count": host.guests.filter(gone_at=None).count()}
+    context: dict[str, Any] = {
+        "host": host,
+        "facts": facts,
+        "tab": tab,
+        "guest_count": host.guests.filter(gone_at=None).count(),
+    }
     if tab == "guests":
         context |= guest_list(request, host)
     if tab == "storage" and facts:

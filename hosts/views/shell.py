@@ -49,9 +49,13 @@ def palette(request: HttpRequest) -> HttpResponse:
     """Hosts, guests and pools whose name holds what was typed; those that begin with it first."""
     query = request.GET.get("q", "").strip()[:100]
     hosts = Host.objects.defer("facts_data", "credentials").filter(name__icontains=query)
-    guests = Guest.objects.present().defer("reading_data").select_related("host").filter(name__icontains=query)
+    guests = (
+        Guest.objects.present().defer("reading_data").select_related("host").filter(name__icontains=query)
+    )
     if _looks_like_uuid(query):
-        guests = Guest.objects.present().defer("reading_data").select_related("host").filter(domain_uuid=query)
+        guests = (
+            Guest.objects.present().defer("reading_data").select_related("host").filter(domain_uuid=query)
+        )
     found_hosts, found_guests = list(hosts[:6]), list(guests[:PALETTE_ROWS])
     needle = query.casefold()
     pools = [pool for pool in read_pools() if needle in pool.name.casefold()][:4] if query else []
