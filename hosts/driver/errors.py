@@ -189,7 +189,7 @@ CONNECT_RULES: tuple[Rule, ...] = (
         "The SSH host key of {host} is not one that was accepted.",
         "Compare the fingerprint with the host's own, then accept it. On the host:"
         " ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
-        text=r"host key verification failed|identification has changed|host key.*(mismatch|unknown|not known)"
+        text=r"host key verification|identification has changed|host key.*(mismatch|unknown|not known)"
         r"|no matching host key|ssh host key|accept host key|hostkey",
         step=ConnectStep.HOST_KEY,
     ),

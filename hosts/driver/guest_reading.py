@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 def read_guests(virt: Any, host: str) -> tuple[GuestReading, ...]:
     """All guests, in a handful of bulk calls and a few per guest. One that vanishes meanwhile is left out;
-    one that cannot be read or understood is there with what is known and `extra["unread"]` saying why: it neither
-    hides the others nor looks as if it were gone."""
+    one that cannot be read or understood is there with what is known and `extra["unread"]` saying why: it
+    neither hides the others nor looks as if it were gone."""
     with translate(host, "list the guests"):
         domains = virt.listAllDomains(0)
         stats = _bulk_stats(virt)

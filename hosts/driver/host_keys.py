@@ -89,7 +89,7 @@ def _key_of(key: OfferedKey) -> tuple[str, str]:
 def _unknown(host: str, offered: tuple[OfferedKey, ...]) -> HostKeyUnknown:
     return HostKeyUnknown(
         f"The SSH host key of {host} has not been accepted yet. It offers {offered[0].fingerprint}.",
-        remedy="Compare with the host's own, then accept it: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+        remedy="Compare with the host's, then accept it: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         offered=offered,
     )
 

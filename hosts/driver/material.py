@@ -1,8 +1,8 @@
 """Credentials on disk for the moment of connecting: libvirt and ssh take files, never texts.
 
 Secrets live in a private directory (mode 0700, in memory where the console has such a place) and are removed
-as soon as the connection stands. The wrapper that libvirt runs as `ssh` holds no secret and has a directory of
-its own: it must be executable, which /dev/shm often is not (containers mount it noexec).
+as soon as the connection stands. The wrapper that libvirt runs as `ssh` holds no secret and has a directory
+of its own: it must be executable, which /dev/shm often is not (containers mount it noexec).
 """
 
 from __future__ import annotations
