@@ -207,6 +207,8 @@ CELERY_WORKER_DISABLE_PREFETCH = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_POOL = "prefork"
+# Seconds a pool process may take to come up; the default of 4 is too short on a machine busy with guests.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 30.0
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 3.0  # seconds a cold shutdown lets running tasks finish
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -263,5 +265,11 @@ LOGGING = {
         "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "daphne": {"level": "WARNING"},
         "asyncio": {"level": "WARNING"},
+        # Every bell twice, every schedule once: what the tasks did is said by the services.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        # A refused form (422) is no fault of the product; its page says what is wrong.
+        "django.request": {"level": "ERROR"},
     },
 }
