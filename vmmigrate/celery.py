@@ -13,7 +13,7 @@ from logging.config import dictConfig
 
 from celery import Celery
 from celery.platforms import SecurityWarning  # type: ignore[attr-defined]  # not in the stubs
-from celery.signals import heartbeat_sent, setup_logging, worker_process_init
+from celery.signals import heartbeat_sent, setup_logging, worker_process_init, worker_ready
 
 from vmmigrate.children import signal_when_parent_ends
 
@@ -74,4 +74,10 @@ class Heartbeat:
 
 
 heartbeat = Heartbeat()
-heartbeat_sent.connect(heartbeat.beat)
+
+
+@worker_ready.connect
+def begin_heartbeat(**_: object) -> None:
+    """Count as alive from here on: Celery's own first beat comes before the worker can take work."""
+    heartbeat_sent.connect(heartbeat.beat)
+    heartbeat.beat()
