@@ -69,7 +69,7 @@ class Heartbeat:
         try:
             for queue in app.amqp.queues.consume_from:
                 record_heartbeat(queue)
-        except Exception as error:  # Redis is away: Celery itself says so, and tries again
+        except Exception as error:  # noqa: BLE001 (Redis is away: Celery itself says so, and tries again)
             logger.debug("No heartbeat noted: %s", error)
 
 
