@@ -23,8 +23,8 @@ SIGNED_OUT = 4401
 MOST_WATCHED = 20
 
 
-class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """One for each open page. What it has sent is remembered by version, so that a heartbeat finds what was lost."""
+class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
+    """One for each open page. It remembers what it has sent by version, so that a heartbeat finds what was lost."""
 
     watched: frozenset[int] = frozenset()
     heart: asyncio.Task[None] | None = None
@@ -100,7 +100,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def _send_heartbeat(self) -> None:
         heartbeat = await database_sync_to_async(live.read_heartbeat)()
-        missed = [number for number, version in heartbeat["versions"].items() if self.sent.get(number, 0) < version]
+        missed = [
+            number for number, version in heartbeat["versions"].items() if self.sent.get(number, 0) < version
+        ]
         if missed:
             await self._send_snapshot()
             for number in self.watched.intersection(missed):
@@ -110,9 +112,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     def _remember(self, move: dict[str, Any]) -> None:
         self.sent[move["id"]] = max(move["version"], self.sent.get(move["id"], 0))
 
-    @database_sync_to_async
+    @database_sync_to_async  # type: ignore[untyped-decorator]
     def _still_signed_in(self) -> bool:
         """Asked of the session store, not of what was true when the socket was opened."""
         engine = import_module(settings.SESSION_ENGINE)
         session = engine.SessionStore(self.scope["session"].session_key)
-        return bool(get_user(cast(HttpRequest, SimpleNamespace(session=session))).is_authenticated)
+        return bool(get_user(cast("HttpRequest", SimpleNamespace(session=session))).is_authenticated)

@@ -8,17 +8,33 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils import timezone
 
 from hosts.models import Guest
 from jobs.engine.phases import Phase
 from jobs.models import Migration
 from jobs.models.migration import MigrationQuerySet
-from jobs.options import OPTIONS, InvalidOptions, Kind, MoveOptions, Option, Value, check_options, dump_options, parse_options
+from jobs.options import (
+    OPTIONS,
+    InvalidOptions,
+    Kind,
+    MoveOptions,
+    Option,
+    Value,
+    check_options,
+    dump_options,
+    parse_options,
+)
 from jobs.services import move_view
 
 # What stays behind, as people choose it → (persistent, undefine_source).
-STAYS = {"for-good": (True, True), "keep": (True, False), "temporary": (False, False), "nowhere": (False, True)}
+STAYS = {
+    "for-good": (True, True),
+    "keep": (True, False),
+    "temporary": (False, False),
+    "nowhere": (False, True),
+}
 _STAYS_FIELDS = ("persistent", "undefine_source")
 
 
@@ -47,7 +63,7 @@ def build_field(option: Option) -> forms.Field:
 
 
 class MoveForm(forms.Form):
-    """Every option of a move. `options` is what they come to; errors stand at the field that is to be changed."""
+    """Every option of a move. `options` is what they come to; errors stand at the field to be changed."""
 
     stays = forms.ChoiceField(choices=[(name, name) for name in STAYS])
     reason = forms.CharField(required=False, max_length=500, label="Reason")
@@ -120,9 +136,15 @@ OUTCOMES = (
     (Phase.CANCELLED.value, "cancelled"),
     (Phase.UNCONFIRMED.value, "not known"),
 )
-RANGES = (("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days"), ("365", "Last year"))
+RANGES = (
+    ("", "Any time"),
+    ("1", "Last 24 hours"),
+    ("7", "Last 7 days"),
+    ("30", "Last 30 days"),
+    ("365", "Last year"),
+)
 
-# Key in the address → (title, database order, is a figure). Names and times sort by themselves, newest first by default.
+# Key in the address → (title, database order, is a figure). Newest first by default.
 COLUMNS: dict[str, tuple[str, str, bool]] = {
     "when": ("When", "requested_at", False),
     "guest": ("Guest", "guest_name", False),
@@ -150,15 +172,18 @@ class HistoryFilter(forms.Form):
     host = forms.ChoiceField(required=False, label="Host")
     who = forms.ChoiceField(required=False, label="Person")
     kind = forms.ChoiceField(
-        required=False, label="Kind", choices=[("", "Any kind"), *((k.value, move_view.KINDS[k.value]) for k in Kind)]
+        required=False,
+        label="Kind",
+        choices=[("", "Any kind"), *((k.value, move_view.KINDS[k.value]) for k in Kind)],
     )
     outcome = forms.ChoiceField(required=False, label="Outcome", choices=OUTCOMES)
     days = forms.ChoiceField(required=False, label="Time", choices=RANGES)
     guest = forms.UUIDField(required=False, label="Guest", widget=forms.HiddenInput)
     sort = forms.RegexField(r"^-?[a-z]+$", required=False, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any) -> None:
-        super().__init__(data)
+    def __init__(self, query: QueryDict) -> None:
+        super().__init__(query)
+        self.query = query
         hosts = _names("source_name") | _names("destination_name")
         self.fields["host"].choices = _choices("Any host", hosts)  # type: ignore[attr-defined]
         self.fields["who"].choices = _choices("Anyone", _names("requested_by_name"))  # type: ignore[attr-defined]
@@ -186,25 +211,31 @@ class HistoryFilter(forms.Form):
         by, descending = self.sorted_by
         directions = {by: "descending" if descending else "ascending"}
         return [
-            Column(key, title, figure, directions.get(key, ""), self.query_with(sort=self._next_sort(key, figure)))
+            Column(
+                key,
+                title,
+                figure,
+                directions.get(key, ""),
+                self.query_with(sort=self._next_sort(key, figure)),
+            )
             for key, (title, _, figure) in COLUMNS.items()
         ]
 
     def _next_sort(self, key: str, figure: bool) -> str:
-        """The other way round for the column sorted by; names begin ascending, figures and times with the largest."""
+        """The other way round for the column sorted by; names begin ascending, figures and times descending."""
         by, descending = self.sorted_by
         downwards = not descending if key == by else figure or key == "when"
         return f"-{key}" if downwards else key
 
     def query_without(self, *names: str) -> str:
         """The address's query with the filters as they are, to put another page or order behind it."""
-        query = self.data.copy()
+        query = self.query.copy()
         for name in names:
             query.pop(name, None)
         return str(query.urlencode())
 
     def query_with(self, **values: str) -> str:
-        query = self.data.copy()
+        query = self.query.copy()
         query.pop("page", None)
         for name, value in values.items():
             query[name] = value

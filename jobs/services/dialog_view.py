@@ -1,4 +1,4 @@
-"""What the migrate dialog and "Where can it go?" show: candidates, verdicts, and choices made for a good start."""
+"""What the migrate dialog and "Where can it go?" show: candidates, verdicts, choices for a good start."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_board(guest: Guest, options: MoveOptions | None = None) -> Board:
 
 
 def suggest_options(guest: Guest, destination: Host | None = None) -> MoveOptions:
-    """The kind that fits the guest's state; disks copied where, with shared storage, more would be in the way."""
+    """The kind that fits the guest's state; disks are copied where sharing them would meet more blockers."""
     shared = MoveOptions(kind=suggest_kind(guest))
     if shared.kind is Kind.OFFLINE or destination is None:
         return shared

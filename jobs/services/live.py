@@ -1,15 +1,15 @@
 """What open browsers are told about moves: whole rows and panels with their version, never differences.
 
-The contract, server → browser (JSON, every message has `type`; fragments are rendered once and sent to all alike):
+The contract, server → browser (JSON with a `type`; fragments are rendered once, all get the same):
   snapshot   {at, moves: [{id, version, active, phase, say, row}, …]}  all the task dock shows; other rows go
   move       {at, id, version, active, phase, say, row, domain, ended}  one dock row, to the group "moves"
   panel      {at, id, version, panel, point}          the live part of a move's page, to the group "move.<id>"
   heartbeat  {at, versions: {id: version}}            every HEARTBEAT_S; what the dock should show now
   inventory  {}                                       hosts or guests changed: fetch what you show
   signed-out {}                                       the session has ended; nothing more is sent
-browser → server: {watch: [id, …]} the pages it shows (each answered with a panel), {resend: true} → a snapshot.
-Redis may deliver out of order and loses messages while it restarts: a browser drops what is older than what it
-shows, and the heartbeat's versions make up for what was lost.
+browser → server: {watch: [id, …]} the pages it shows, each answered with a panel; {resend: true} → snapshot.
+Redis may deliver out of order and loses messages while it restarts: a browser drops what is older than what
+it shows, and the heartbeat's versions make up for what was lost.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def publish_move(migration: Migration) -> None:
 
 def _publish(migration: Migration) -> None:
     try:
-        # Read again: who calls may hold an older row than the one another process has just written (a cancel).
+        # Read again: the caller may hold an older row than another process has just written (a cancel).
         move = Migration.objects.defer("saved_xml").get(pk=migration.pk)
         view = move_view.view_move(move)
         async_to_sync(_send)(migration.pk, build_move_message(view), build_panel_message(view))
-    except Exception as error:  # noqa: BLE001 — whatever the layer's trouble is, it must not undo a move
+    except Exception as error:
         log.warning("Browsers could not be told about %s: %s", migration, error)
 
 

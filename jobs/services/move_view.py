@@ -1,4 +1,4 @@
-"""What people see of a move: the row of a migration turned into words, steps and figures. Reads the database only."""
+"""What people see of a move: the row of a migration as words, steps and figures. Reads the database only."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class MoveView:
-    """A move for templates. `progress` is the latest sample as stored; missing keys are figures not reported."""
+    """A move for templates. `progress` is the latest sample as stored; a missing key was not reported."""
 
     move: Migration
     outcome: Outcome
@@ -227,7 +227,7 @@ def build_steps(move: Migration) -> tuple[Step, ...]:
 
 
 def _copies_disks(move: Migration) -> bool:
-    return move.options_data.get("storage", "shared") != "shared"
+    return bool(move.options_data.get("storage", "shared") != "shared")
 
 
 def _step_words(name: str, move: Migration) -> str:
@@ -265,18 +265,26 @@ def _cancel_words(move: Migration, phase: Phase) -> tuple[str, str]:
     if move.cancel_requested_at is not None:
         return "", f"Cancel was asked for by {move.cancel_requested_by}."
     return {
-        Phase.QUEUED: (f"Nothing has been started. {move.guest_name} stays on {move.source_name} as it is.", ""),
+        Phase.QUEUED: (
+            f"Nothing has been started. {move.guest_name} stays on {move.source_name} as it is.",
+            "",
+        ),
         Phase.PREPARING: (f"Nothing has been moved yet. {move.guest_name} stays on {move.source_name}.", ""),
         Phase.TRANSFERRING: (
-            f"Stops the transfer. {move.guest_name} stays on {move.source_name}; "
-            f"what was prepared on {move.destination_name} is removed.",
+            (
+                f"Stops the transfer. {move.guest_name} stays on {move.source_name}; "
+                f"what was prepared on {move.destination_name} is removed."
+            ),
             "",
         ),
         Phase.POSTCOPY: (
             "",
             f"Can no longer be cancelled: {move.guest_name} already runs on {move.destination_name}.",
         ),
-        Phase.CONFIRMING: ("", "Can no longer be cancelled: the transfer is over, both hosts are being asked."),
+        Phase.CONFIRMING: (
+            "",
+            "Can no longer be cancelled: the transfer is over, both hosts are being asked.",
+        ),
         Phase.ROLLING_BACK: ("", f"Already on its way back to {move.source_name}."),
         Phase.UNCONFIRMED: ("", "Nothing can be cancelled until it is known where the guest is."),
     }[phase]
@@ -302,10 +310,13 @@ def build_figures(view: MoveView) -> tuple[Figure, ...]:
     copies = _copies_disks(view.move)
     throttles = bool(view.move.options_data.get("auto_converge"))
     shown = [
-        f for f in FIGURES if (copies or not f[0].startswith("disk_")) and (throttles or f[0] != "throttle_percent")
+        f
+        for f in FIGURES
+        if (copies or not f[0].startswith("disk_")) and (throttles or f[0] != "throttle_percent")
     ]
     return tuple(
-        Figure(name, label, kind, view.progress.get(name), _figure_note(name, view)) for name, label, kind in shown
+        Figure(name, label, kind, view.progress.get(name), _figure_note(name, view))
+        for name, label, kind in shown
     )
 
 
@@ -339,7 +350,11 @@ def search_moves(words: str) -> MigrationQuerySet:
     """Moves that name all the words, in guest, host or person; newest first."""
     moves = Migration.objects.defer("saved_xml", "findings_data", "plan_data")
     for word in words.split()[:MOST_WORDS]:
-        named = Q(guest_name__icontains=word) | Q(source_name__icontains=word) | Q(destination_name__icontains=word)
+        named = (
+            Q(guest_name__icontains=word)
+            | Q(source_name__icontains=word)
+            | Q(destination_name__icontains=word)
+        )
         moves = moves.filter(named | Q(requested_by_name__icontains=word) | Q(reason__icontains=word))
     return moves.order_by("-requested_at", "-pk")
 
@@ -355,10 +370,10 @@ def page_context(move: Migration) -> dict[str, Any]:
 
 
 def read_findings(move: Migration) -> tuple[Finding, ...]:
-    """The findings as they were, worst first. What an older version stored and is no finding now is left out."""
+    """The findings as they were, worst first; none where an older version stored them in another shape."""
     try:
         findings = from_data(move.findings_data, tuple[Finding, ...])
-    except Exception:  # noqa: BLE001 — cattrs raises many kinds; history must open whatever an old row holds
+    except Exception:
         return ()
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 

@@ -10,7 +10,7 @@ from jobs.services import move_view
 
 register = template.Library()
 
-DASH = "–"
+DASH = "\N{EN DASH}"
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 

@@ -55,7 +55,9 @@ def migrate(request: HttpRequest, pk: int) -> HttpResponse:
 def migrate_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Findings, command, verdicts of all candidates and the button, for the options as they are now."""
     guest = _find_guest(pk)
-    return render(request, "jobs/_migrate_checked.html", _check(request, guest, MoveForm(guest, request.POST)))
+    return render(
+        request, "jobs/_migrate_checked.html", _check(request, guest, MoveForm(guest, request.POST))
+    )
 
 
 @login_required
@@ -64,7 +66,7 @@ def migrate_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Start the move and go to its page. What is refused is said in the dialog, which keeps every choice."""
     guest = _find_guest(pk)
     form = MoveForm(guest, request.POST)
-    destination = Host.objects.filter(pk=_number(request.POST.get("destination"))).first()
+    destination = Host.objects.filter(pk=_number(request.POST.get("destination")) or 0).first()
     context: dict[str, Any] = {}
     if form.is_valid() and form.options is not None and destination is not None and not form.problems():
         try:
@@ -84,7 +86,7 @@ def _started(pk: int) -> HttpResponse:
 
 
 def _check(request: HttpRequest, guest: Guest, form: MoveForm) -> dict[str, Any]:
-    """Options that cannot be understood are not evaluated: the last findings would be about something else."""
+    """Options that cannot be understood are not evaluated: findings would be about something else."""
     form.is_valid()
     board = dialog_view.read_board(guest, form.options)
     chosen = board.find(_number(request.POST.get("destination")))

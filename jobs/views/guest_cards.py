@@ -17,7 +17,7 @@ SHOWN = 20  # of a guest's moves; the rest is one link away in the history
 @login_required
 @require_GET
 def guest_destinations(request: HttpRequest, pk: int) -> HttpResponse:
-    """ "Where can it go?": every other host with its verdict. Asks for fresh readings where they have aged."""
+    """Where can it go: every other host with its verdict. Asks for fresh readings where they have aged."""
     guest = get_object_or_404(Guest.objects.select_related("host"), pk=pk)
     context = {"guest": guest, "board": dialog_view.read_board(guest)}
     return render(request, "jobs/_destinations.html", context)
@@ -27,7 +27,9 @@ def guest_destinations(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 def guest_history(request: HttpRequest, pk: int) -> HttpResponse:
     guest = get_object_or_404(Guest, pk=pk)
-    moves = Migration.objects.filter(domain_uuid=guest.domain_uuid).defer("saved_xml", "findings_data", "plan_data")
+    moves = Migration.objects.filter(domain_uuid=guest.domain_uuid).defer(
+        "saved_xml", "findings_data", "plan_data"
+    )
     context = {
         "guest": guest,
         "views": [move_view.view_move(move) for move in moves[:SHOWN]],

@@ -1,4 +1,4 @@
-"""The options of the table as the dialog lays them out: groups of fields with unit, help and the kinds they fit."""
+"""The options of the table as the dialog lays them out: groups of fields with the kinds they fit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,27 @@ from jobs.options import OPTIONS, Group, Option, Value, find_option
 # These have places of their own in the dialog.
 _ELSEWHERE = {"kind", "persistent", "undefine_source", "storage"}
 
-# Value of `stays`, title, help, and whether it is of no use to an offline move, which needs a persistent copy.
+# Value of `stays`, title, help, and whether it is not for an offline move, which needs a persistent copy.
 STAYS_CHOICES = (
-    ("for-good", "Nothing: move for good", "Defined at the destination; the definition at the source is removed.", False),
+    (
+        "for-good",
+        "Nothing: move for good",
+        "Defined at the destination; the definition at the source is removed.",
+        False,
+    ),
     ("keep", "A definition at the source", "Defined on both hosts; only one may run.", False),
-    ("temporary", "Temporary move", "Gone from the destination when it stops; the source keeps its definition.", True),
-    ("nowhere", "Defined nowhere", "Neither host keeps a definition. Needs the guest’s name as confirmation.", True),
+    (
+        "temporary",
+        "Temporary move",
+        "Gone from the destination when it stops; the source keeps its definition.",
+        True,
+    ),
+    (
+        "nowhere",
+        "Defined nowhere",
+        "Neither host keeps a definition. Has to be confirmed by name.",
+        True,
+    ),
 )
 
 
