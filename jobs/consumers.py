@@ -23,8 +23,8 @@ SIGNED_OUT = 4401
 MOST_WATCHED = 20
 
 
-class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channels is untyped
-    """One for each open page. It remembers what it has sent by version, so that a heartbeat finds what was lost."""
+class LiveConsumer(AsyncJsonWebsocketConsumer):
+    """One for each open page. It knows the versions it has sent, so that a heartbeat finds what was lost."""
 
     watched: frozenset[int] = frozenset()
     heart: asyncio.Task[None] | None = None
@@ -112,7 +112,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # Channel
     def _remember(self, move: dict[str, Any]) -> None:
         self.sent[move["id"]] = max(move["version"], self.sent.get(move["id"], 0))
 
-    @database_sync_to_async  # type: ignore[untyped-decorator]
+    @database_sync_to_async
     def _still_signed_in(self) -> bool:
         """Asked of the session store, not of what was true when the socket was opened."""
         engine = import_module(settings.SESSION_ENGINE)

@@ -222,7 +222,7 @@ class HistoryFilter(forms.Form):
         ]
 
     def _next_sort(self, key: str, figure: bool) -> str:
-        """The other way round for the column sorted by; names begin ascending, figures and times descending."""
+        """The other way round for the column sorted by; names begin ascending, all else descending."""
         by, descending = self.sorted_by
         downwards = not descending if key == by else figure or key == "when"
         return f"-{key}" if downwards else key

@@ -50,7 +50,7 @@ def _publish(migration: Migration) -> None:
         move = Migration.objects.defer("saved_xml").get(pk=migration.pk)
         view = move_view.view_move(move)
         async_to_sync(_send)(migration.pk, build_move_message(view), build_panel_message(view))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 — whatever the layer's trouble is, it must not undo a move
         log.warning("Browsers could not be told about %s: %s", migration, error)
 
 

@@ -22,7 +22,8 @@ from jobs.options import MoveOptions, dump_options
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 DOMAIN_XML = """<domain type='qemu'><name>{name}</name><uuid>{domain_uuid}</uuid>
-<memory unit='MiB'>256</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><devices/></domain>"""
+<memory unit='MiB'>256</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os><devices/></domain>"""
 
 
 def make_person(name: str = "anna") -> User:
