@@ -1,6 +1,6 @@
 """What can go wrong with a host, in the three kinds the product knows: refused, failed, unknown.
 
-Every error carries what a person needs: what happened, what it means, what to do next. The libvirt text is evidence beside it.
+Every error carries what a person needs: what happened, what it means, what to do next. libvirt's text is evidence.
 """
 
 from __future__ import annotations

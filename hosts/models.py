@@ -42,11 +42,15 @@ class Host(models.Model):
     credentials = EncryptedJSONField(blank=True, default=dict)
     known_hosts = models.TextField(blank=True, help_text="Accepted SSH host keys, one known_hosts line each.")
     migration_address = models.CharField(
-        max_length=255, blank=True, help_text="Name or IP of the migration network; empty: the host's own name."
+        max_length=255,
+        blank=True,
+        help_text="Name or IP of the migration network; empty: the host's own name.",
     )
     migration_port_first = models.PositiveIntegerField(default=DEFAULT_PORT_FIRST, validators=_port)
     migration_port_last = models.PositiveIntegerField(default=DEFAULT_PORT_LAST, validators=_port)
-    bandwidth_cap_mib_per_s = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    bandwidth_cap_mib_per_s = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     max_outgoing = models.PositiveSmallIntegerField(default=2, validators=_moves)
     max_incoming = models.PositiveSmallIntegerField(default=2, validators=_moves)
 
@@ -141,3 +145,6 @@ class PairReading(models.Model):
                 fields=["domain_uuid", "source", "destination"], name="one_reading_for_a_guest_and_a_pair"
             )
         ]
+
+    def __str__(self) -> str:
+        return f"{self.domain_uuid}: {self.source} → {self.destination}"

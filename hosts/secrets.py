@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -28,10 +28,18 @@ def decrypt(token: str) -> Any:
     try:
         return json.loads(_ring().decrypt(token.encode()))
     except InvalidToken as error:
-        raise SecretUnreadable("A stored secret cannot be read: its key is missing from the key ring.") from error
+        raise SecretUnreadable(
+            "A stored secret cannot be read: its key is missing from the key ring."
+        ) from error
 
 
-class EncryptedJSONField(models.TextField):
+if TYPE_CHECKING:
+    _TextField = models.TextField[Any, Any]
+else:
+    _TextField = models.TextField
+
+
+class EncryptedJSONField(_TextField):
     """A dictionary, encrypted at rest. Empty is stored as "" so that "has no secret" stays visible to queries."""
 
     def from_db_value(self, value: str | None, expression: object, connection: object) -> Any:

@@ -23,7 +23,14 @@ RENEW_EVERY_S = 15.0
 # A bell that was rung but not heard (worker or Redis restarted) is rung again after this.
 UNHEARD = timedelta(seconds=20)
 # What occupies a slot: everything a worker has begun and that has not ended.
-BEGUN = (Phase.PREPARING, Phase.TRANSFERRING, Phase.POSTCOPY, Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.UNCONFIRMED)
+BEGUN = (
+    Phase.PREPARING,
+    Phase.TRANSFERRING,
+    Phase.POSTCOPY,
+    Phase.CONFIRMING,
+    Phase.ROLLING_BACK,
+    Phase.UNCONFIRMED,
+)
 
 
 def worker_name() -> str:
@@ -78,7 +85,7 @@ def find_waiting(host_ids: set[int | None]) -> QuerySet[Migration]:
 
 def _lock_hosts(migration: Migration) -> dict[int, Host]:
     # Sorted, so that two claims never wait for each other; without the lock PostgreSQL lets both count the same slot.
-    ids = sorted({migration.source_id, migration.destination_id} - {None})  # type: ignore[type-var]
+    ids = sorted(pk for pk in (migration.source_id, migration.destination_id) if pk is not None)
     return {host.pk: host for host in Host.objects.select_for_update().filter(pk__in=ids).order_by("pk")}
 
 
@@ -99,6 +106,11 @@ def _take(migration: Migration, sentence: str) -> Migration | None:
     if not claimed:
         return None
     Transition.objects.create(
-        migration=migration, old=Phase.QUEUED, new=Phase.PREPARING, at=now, sentence=sentence, worker=worker_name()
+        migration=migration,
+        old=Phase.QUEUED,
+        new=Phase.PREPARING,
+        at=now,
+        sentence=sentence,
+        worker=worker_name(),
     )
     return Migration.objects.get(pk=migration.pk)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from jobs.services import execution, reconcile as reconciliation
+from jobs.services import execution
+from jobs.services import reconcile as reconciliation
 
 
 @shared_task(queue="migrate", ignore_result=True)

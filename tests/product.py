@@ -44,10 +44,16 @@ class Product:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("VM_MIGRATE_", "DJANGO_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("VM_MIGRATE_", "DJANGO_"))
+        }
         return kept | {"VM_MIGRATE_STATE_DIR": str(self.state_dir), "REDIS_URL": ""}
 
-    def manage(self, *words: str, check: bool = True, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def manage(
+        self, *words: str, check: bool = True, timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
         """Run `manage.py` on this installation."""
         command = [sys.executable, "manage.py", *words]
         return subprocess.run(

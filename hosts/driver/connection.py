@@ -179,42 +179,51 @@ def _answer_credentials(asked: list[list[Any]], spec: ConnectionSpec) -> int:
     return 0
 
 
-def _within(deadline: Deadline, action: Callable[[], Any], material: Material, spec: ConnectionSpec) -> Any:
-    """The action's result, or its error, or HostUnreachable when neither came in time."""
-    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    abandoned = threading.Event()
-    thread = threading.Thread(
-        target=_attempt, args=(action, answers, abandoned, spec.address), name="libvirt-open", daemon=True
-    )
-    thread.start()
-    try:
-        answer = answers.get(timeout=deadline.left_s)
-    except queue.Empty:
-        _abandon(abandoned, spec)
-        _end_ssh(material)
-        raise _silent(spec.name or spec.address, "") from None
-    if isinstance(answer, libvirt.libvirtError):
-        raise connect_error(answer, spec.name or spec.address) from answer
-    return answer
+class _Attempt:
+    """One open() in a thread of its own. Whoever comes too late, the answer or the deadline, knows it."""
 
+    def __init__(self, action: Callable[[], Any], address: str) -> None:
+        self._action, self._address = action, address
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="libvirt-open", daemon=True).start()
 
-def _attempt(
-    action: Callable[[], Any], answers: queue.SimpleQueue[Any], abandoned: threading.Event, address: str
-) -> None:
-    try:
-        answer: Any = action()
-    except libvirt.libvirtError as error:
-        answer = error
-    answers.put(answer)
-    if abandoned.is_set():
-        _count_stuck(address, -1)
+    def wait(self, seconds: float) -> Any:
+        """The connection or the libvirtError; None when neither came."""
+        try:
+            return self._answers.get(timeout=seconds)
+        except queue.Empty:
+            with self._lock:
+                self._abandoned = self._answers.empty()
+            if not self._abandoned:
+                return self._answers.get()
+            _count_stuck(self._address, 1)
+            return None
+
+    def _run(self) -> None:
+        try:
+            answer: Any = self._action()
+        except libvirt.libvirtError as error:
+            answer = error
+        with self._lock:
+            if not self._abandoned:
+                self._answers.put(answer)
+                return
+        _count_stuck(self._address, -1)
         if not isinstance(answer, libvirt.libvirtError):
             answer.close()
 
 
-def _abandon(abandoned: threading.Event, spec: ConnectionSpec) -> None:
-    _count_stuck(spec.address, 1)
-    abandoned.set()
+def _within(deadline: Deadline, action: Callable[[], Any], material: Material, spec: ConnectionSpec) -> Any:
+    """The action's result, or its error, or HostUnreachable when neither came in time."""
+    answer = _Attempt(action, spec.address).wait(deadline.left_s)
+    if answer is None:
+        _end_ssh(material)
+        raise _silent(spec.name or spec.address, "")
+    if isinstance(answer, libvirt.libvirtError):
+        raise connect_error(answer, spec.name or spec.address) from answer
+    return answer
 
 
 def _count_stuck(address: str, change: int) -> None:

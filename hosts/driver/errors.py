@@ -54,6 +54,10 @@ _LOST = (
     r"client socket is closed|end of file while reading|keepalive timeout|broken pipe|connection reset"
     r"|received hangup|cannot (recv|write) data|no call waiting for reply|internal error: connection closed"
 )
+# The source's ssh to its peer ends with "connection reset" too; these words say that it never was connected.
+_NEVER_CONNECTED = (
+    r"host key verification|permission denied|authentication failed|could not resolve|virt-ssh-helper"
+)
 _ASK_BOTH = "Both hosts are asked what became of the guest; nothing is deleted until they have answered."
 
 OPERATION_RULES: tuple[Rule, ...] = (
@@ -74,7 +78,7 @@ OPERATION_RULES: tuple[Rule, ...] = (
         OperationFailed,
         "The source's own login at the destination failed (peer-to-peer uses the source's root account).",
         "On the source, as root, this must work: virsh -c ADDRESS-OF-THE-DESTINATION uri",
-        text=r"host key verification failed|permission denied \(|authentication failed",
+        text=r"host key verification|permission denied \(|authentication failed",
     ),
     Rule(
         OperationFailed,
@@ -297,9 +301,10 @@ def _operation_error(error: libvirt.libvirtError, host: str, doing: str, *, chan
 def _connection_lost(error: libvirt.libvirtError, text: str) -> bool:
     """Whether the connection is gone. The same words come from a source about its peer in a peer-to-peer
     move; nobody can tell the two apart, and after either both hosts must be asked."""
-    return is_code(error, "SYSTEM_ERROR", "INTERNAL_ERROR", "RPC", "NO_CONNECT", "INVALID_CONN") and bool(
-        re.search(_LOST, text, re.IGNORECASE)
-    )
+    if re.search(_NEVER_CONNECTED, text, re.IGNORECASE):
+        return False
+    codes = ("SYSTEM_ERROR", "INTERNAL_ERROR", "RPC", "NO_CONNECT", "INVALID_CONN")
+    return is_code(error, *codes) and bool(re.search(_LOST, text, re.IGNORECASE))
 
 
 def _lost(error: libvirt.libvirtError, host: str, doing: str, *, changes: bool) -> HostError:

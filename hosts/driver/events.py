@@ -92,7 +92,8 @@ class EventWatch:
 
 def watch_domain_events(connection: Connection, callback: EventCallback) -> EventWatch:
     """Call `callback` for every event of every guest, from libvirt's event thread: it must only enqueue,
-    never call libvirt or block. Reconnecting after CONNECTION_CLOSED is the caller's. Raises HostError."""
+    never call libvirt or block. The connection must be the watcher's own.
+    Reconnecting after CONNECTION_CLOSED is the caller's. Raises HostError."""
     watch = EventWatch(connection.virt)
     with translate(connection.name, "be watched"):
         connection.virt.registerCloseCallback(_on_close, callback)

@@ -7,80 +7,197 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Host',
+            name="Host",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='How people call this host.', max_length=63, unique=True)),
-                ('address', models.CharField(help_text='Connection address as libvirt writes it.', max_length=500)),
-                ('peer_address', models.CharField(blank=True, help_text='How other hosts reach this one in peer-to-peer moves; empty: made from the connection address.', max_length=500)),
-                ('enabled', models.BooleanField(default=True)),
-                ('credentials', hosts.secrets.EncryptedJSONField(blank=True, default=dict)),
-                ('known_hosts', models.TextField(blank=True, help_text='Accepted SSH host keys, one known_hosts line each.')),
-                ('migration_address', models.CharField(blank=True, help_text="Name or IP of the migration network; empty: the host's own name.", max_length=255)),
-                ('migration_port_first', models.PositiveIntegerField(default=49152, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('migration_port_last', models.PositiveIntegerField(default=49215, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('bandwidth_cap_mib_per_s', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_outgoing', models.PositiveSmallIntegerField(default=2, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)])),
-                ('max_incoming', models.PositiveSmallIntegerField(default=2, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10)])),
-                ('contact', models.CharField(choices=[('never', 'never reached'), ('reachable', 'reachable'), ('silent', 'silent')], default='never', max_length=10)),
-                ('contact_error', models.TextField(blank=True)),
-                ('contact_error_remedy', models.TextField(blank=True)),
-                ('contact_step', models.CharField(blank=True, max_length=20)),
-                ('tried_at', models.DateTimeField(blank=True, null=True)),
-                ('facts_data', models.JSONField(blank=True, null=True)),
-                ('read_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(help_text="How people call this host.", max_length=63, unique=True),
+                ),
+                (
+                    "address",
+                    models.CharField(help_text="Connection address as libvirt writes it.", max_length=500),
+                ),
+                (
+                    "peer_address",
+                    models.CharField(
+                        blank=True,
+                        help_text="How other hosts reach this one in peer-to-peer moves; empty: made from the connection address.",
+                        max_length=500,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                ("credentials", hosts.secrets.EncryptedJSONField(blank=True, default=dict)),
+                (
+                    "known_hosts",
+                    models.TextField(
+                        blank=True, help_text="Accepted SSH host keys, one known_hosts line each."
+                    ),
+                ),
+                (
+                    "migration_address",
+                    models.CharField(
+                        blank=True,
+                        help_text="Name or IP of the migration network; empty: the host's own name.",
+                        max_length=255,
+                    ),
+                ),
+                (
+                    "migration_port_first",
+                    models.PositiveIntegerField(
+                        default=49152,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "migration_port_last",
+                    models.PositiveIntegerField(
+                        default=49215,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "bandwidth_cap_mib_per_s",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "max_outgoing",
+                    models.PositiveSmallIntegerField(
+                        default=2,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                    ),
+                ),
+                (
+                    "max_incoming",
+                    models.PositiveSmallIntegerField(
+                        default=2,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10),
+                        ],
+                    ),
+                ),
+                (
+                    "contact",
+                    models.CharField(
+                        choices=[
+                            ("never", "never reached"),
+                            ("reachable", "reachable"),
+                            ("silent", "silent"),
+                        ],
+                        default="never",
+                        max_length=10,
+                    ),
+                ),
+                ("contact_error", models.TextField(blank=True)),
+                ("contact_error_remedy", models.TextField(blank=True)),
+                ("contact_step", models.CharField(blank=True, max_length=20)),
+                ("tried_at", models.DateTimeField(blank=True, null=True)),
+                ("facts_data", models.JSONField(blank=True, null=True)),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('migration_port_first__lte', models.F('migration_port_last'))), name='migration_port_range_runs_upwards')],
+                "ordering": ["name"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("migration_port_first__lte", models.F("migration_port_last"))),
+                        name="migration_port_range_runs_upwards",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Guest',
+            name="Guest",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('domain_uuid', models.UUIDField()),
-                ('name', models.CharField(max_length=255)),
-                ('state', models.CharField(max_length=20)),
-                ('state_reason', models.CharField(blank=True, max_length=40)),
-                ('persistent', models.BooleanField()),
-                ('memory_bytes', models.BigIntegerField()),
-                ('vcpus', models.PositiveIntegerField()),
-                ('reading_data', models.JSONField()),
-                ('read_at', models.DateTimeField()),
-                ('gone_at', models.DateTimeField(blank=True, null=True)),
-                ('host', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='guests', to='hosts.host')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("domain_uuid", models.UUIDField()),
+                ("name", models.CharField(max_length=255)),
+                ("state", models.CharField(max_length=20)),
+                ("state_reason", models.CharField(blank=True, max_length=40)),
+                ("persistent", models.BooleanField()),
+                ("memory_bytes", models.BigIntegerField()),
+                ("vcpus", models.PositiveIntegerField()),
+                ("reading_data", models.JSONField()),
+                ("read_at", models.DateTimeField()),
+                ("gone_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "host",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="guests", to="hosts.host"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name', 'id'],
-                'indexes': [models.Index(fields=['host', 'gone_at', 'name'], name='guests_of_a_host_now')],
-                'constraints': [models.UniqueConstraint(fields=('host', 'domain_uuid'), name='a_host_knows_a_domain_once')],
+                "ordering": ["name", "id"],
+                "indexes": [models.Index(fields=["host", "gone_at", "name"], name="guests_of_a_host_now")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("host", "domain_uuid"), name="a_host_knows_a_domain_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PairReading',
+            name="PairReading",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('domain_uuid', models.UUIDField()),
-                ('destination_reading_data', models.JSONField(null=True)),
-                ('peer_probe_data', models.JSONField(null=True)),
-                ('error', models.TextField(blank=True)),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('read_at', models.DateTimeField(null=True)),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='hosts.host')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='hosts.host')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("domain_uuid", models.UUIDField()),
+                ("destination_reading_data", models.JSONField(null=True)),
+                ("peer_probe_data", models.JSONField(null=True)),
+                ("error", models.TextField(blank=True)),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("read_at", models.DateTimeField(null=True)),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="hosts.host"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="hosts.host"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('domain_uuid', 'source', 'destination'), name='one_reading_for_a_guest_and_a_pair')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("domain_uuid", "source", "destination"),
+                        name="one_reading_for_a_guest_and_a_pair",
+                    )
+                ],
             },
         ),
     ]

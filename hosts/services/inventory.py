@@ -26,7 +26,17 @@ from hosts.services.live import publish_inventory
 
 log = logging.getLogger(__name__)
 
-UPSERT_FIELDS = ["name", "state", "state_reason", "persistent", "memory_bytes", "vcpus", "reading_data", "read_at", "gone_at"]
+UPSERT_FIELDS = [
+    "name",
+    "state",
+    "state_reason",
+    "persistent",
+    "memory_bytes",
+    "vcpus",
+    "reading_data",
+    "read_at",
+    "gone_at",
+]
 
 
 def request_refresh(host_ids: Iterable[int] | None = None) -> None:
@@ -107,7 +117,9 @@ def _store_guests(host: Host, readings: tuple[GuestReading, ...]) -> bool:
     now = timezone.now()
     known = {
         str(row.domain_uuid): row
-        for row in Guest.objects.filter(host=host, domain_uuid__in=[reading.domain_uuid for reading in readings])
+        for row in Guest.objects.filter(
+            host=host, domain_uuid__in=[reading.domain_uuid for reading in readings]
+        )
     }
     rows = [_guest_row(host, reading, now) for reading in readings]
     changed = [row for row in rows if _differs(known.get(str(row.domain_uuid)), row)]

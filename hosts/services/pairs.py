@@ -81,7 +81,11 @@ def probe_from_source(source: Host, destination: Host, reading: GuestReading) ->
 
 
 def store_pair(
-    guest: Guest, destination: Host, reading: DestinationReading | None, probe: PeerProbe | None, error: str = ""
+    guest: Guest,
+    destination: Host,
+    reading: DestinationReading | None,
+    probe: PeerProbe | None,
+    error: str = "",
 ) -> None:
     PairReading.objects.update_or_create(
         domain_uuid=guest.domain_uuid, source=guest.host, destination=destination,

@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import close_old_connections, connection as database
+from django.db import close_old_connections
+from django.db import connection as database
 
 from hosts.driver.connection import Connection, open_connection
 from hosts.driver.events import DomainEvent, EventKind, watch_domain_events

@@ -94,7 +94,7 @@ def _call_libvirt(transfer: Transfer, call: _Call) -> None:
         transfer.acting.transfer(transfer.order, transfer.direct)
     except HostError as error:
         call.error = error
-    except BaseException as error:  # carried to the caller's thread, which must not wait for ever
+    except BaseException as error:  # noqa: BLE001 — carried to the caller's thread, which must not wait for ever
         call.error = HostError(f"The transfer stopped with an unexpected error: {error!r}")
     finally:
         call.done.set()
@@ -144,7 +144,7 @@ def _steer(transfer: Transfer, watcher: Watcher, state: _State, stats: JobStats)
         state.postcopy_asked = _try(transfer.polling.start_postcopy, watcher, sentence)
     elif steer is Steer.SUSPEND:
         state.suspended = True
-        sentence = f"Paused the guest after {options.timeout_s} s to finish the move, as asked; it goes on when it has arrived."
+        sentence = f"Paused the guest after {options.timeout_s} s, as asked; it goes on when it has arrived."
         _try(transfer.polling.suspend, watcher, sentence)
 
 
@@ -165,7 +165,9 @@ def _guard(transfer: Transfer, status: DomainStatus, watcher: Watcher, state: _S
     now = time.monotonic()
     state.taken_over_since = state.taken_over_since or now
     if now - state.taken_over_since >= TAKEN_OVER_FOR_S:
-        sentence = "The destination runs the guest and its reply is lost: ended the stopped half at the source."
+        sentence = (
+            "The destination runs the guest and its reply is lost: ended the stopped half at the source."
+        )
         _try(transfer.polling.destroy, watcher, sentence)
 
 
@@ -175,7 +177,12 @@ def _runs_there(guarded: Callable[[], GuestPort | None]) -> bool:
         status = guest.read_status() if guest is not None else None
     except HostError:
         return False
-    return status is not None and status.state is DomainState.RUNNING and status.reason == "migrated" and not status.job
+    return (
+        status is not None
+        and status.state is DomainState.RUNNING
+        and status.reason == "migrated"
+        and not status.job
+    )
 
 
 def _try(action: Callable[[], None], watcher: Watcher, sentence: str) -> bool:

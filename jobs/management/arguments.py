@@ -45,10 +45,12 @@ def read_options(arguments: dict[str, Any]) -> MoveOptions:
 
 
 def read_request(arguments: dict[str, Any]) -> tuple[Guest, Host, MoveOptions]:
-    """The guest as just read on the source, the destination, the options. Raises WrongUse, which names what is known."""
+    """The guest as just read on the source, the destination, the options. Raises WrongUse."""
     source, destination = (_find_host(arguments[key]) for key in ("source", "destination"))
     if source == destination:
-        raise WrongUse(f"Source and destination are the same host ({source.name}): choose two different ones.")
+        raise WrongUse(
+            f"Source and destination are the same host ({source.name}): choose two different ones."
+        )
     read_options(arguments)  # wrong use is said before any host is asked
     read_hosts(source, destination)
     guest = read_pair_anew(_find_guest(arguments["guest"], source), destination)
@@ -102,7 +104,8 @@ def _find_host(name: str) -> Host:
 
 def _find_guest(name: str, source: Host) -> Guest:
     guests = Guest.objects.present().filter(host=source).select_related("host")
-    guest = guests.filter(name=name).first() or guests.filter(domain_uuid=_uuid(name)).first()
+    by_uuid = _uuid(name)
+    guest = guests.filter(name=name).first() or (by_uuid and guests.filter(domain_uuid=by_uuid).first())
     if guest is None:
         raise WrongUse(f'{source.name} has no guest "{name}"{_elsewhere(name)}.')
     return guest

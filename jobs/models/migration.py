@@ -35,7 +35,9 @@ class Migration(models.Model):
     destination = models.ForeignKey(Host, null=True, on_delete=models.SET_NULL, related_name="incoming")
     source_name = models.CharField(max_length=63)
     destination_name = models.CharField(max_length=63)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     requested_by_name = models.CharField(max_length=150)
     requested_at = models.DateTimeField(default=timezone.now)
     reason = models.CharField(max_length=500, blank=True)
@@ -83,7 +85,8 @@ class Migration(models.Model):
         ordering = ["-requested_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["domain_uuid"], condition=Q(phase__in=[p.value for p in Phase if p in ACTIVE]),
+                fields=["domain_uuid"],
+                condition=Q(phase__in=[p.value for p in Phase if p in ACTIVE]),
                 name="one_active_migration_for_a_domain",
             ),
         ]
@@ -110,7 +113,9 @@ class Migration(models.Model):
             changes |= {"ended_at": now, "lease_until": None}
         with transaction.atomic():
             self.write(old=old, **changes)
-            Transition.objects.create(migration=self, old=old, new=new, at=now, sentence=sentence, worker=self.worker)
+            Transition.objects.create(
+                migration=self, old=old, new=new, at=now, sentence=sentence, worker=self.worker
+            )
 
     def write(self, old: Phase | None = None, **changes: Any) -> None:
         """Write fields if this row still is in the phase and epoch this object knows. Raises StaleTransition."""
@@ -135,6 +140,9 @@ class Transition(models.Model):
     class Meta:
         ordering = ["at", "id"]
 
+    def __str__(self) -> str:
+        return f"{self.at:%H:%M:%S} {self.sentence}"
+
 
 class ProgressPoint(models.Model):
     """The thin series behind the chart: at most one a second."""
@@ -148,3 +156,6 @@ class ProgressPoint(models.Model):
 
     class Meta:
         ordering = ["at_ms", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.at_ms} ms: {self.percent} %"

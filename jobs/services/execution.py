@@ -79,7 +79,9 @@ def _give_up(migration: Migration) -> None:
     try:
         if migration.phase == Phase.PREPARING:
             outcome.fail_untouched(
-                migration, "The product itself failed before the move began; its log has the detail.", remedy="Try again."
+                migration,
+                "The product itself failed before the move began; its log has the detail.",
+                remedy="Try again.",
             )
         elif migration.phase not in ENDED:
             migration.write(lease_until=None)
@@ -93,7 +95,9 @@ def _begin(run: Run) -> None:
             acting = stack.enter_context(borrowed(run.source))
             polling = stack.enter_context(borrowed(run.source))
             destination = stack.enter_context(borrowed(run.destination))
-            plan = preparation.prepare(run.migration, run.source, run.destination, run.options, polling, destination)
+            plan = preparation.prepare(
+                run.migration, run.source, run.destination, run.options, polling, destination
+            )
         except HostError as error:
             outcome.fail_untouched_by(run.migration, error)
             return
@@ -107,7 +111,9 @@ def _begin(run: Run) -> None:
 def _take_over(run: Run) -> None:
     if run.migration.phase == Phase.PREPARING:
         outcome.fail_untouched(
-            run.migration, "The worker ended before the move began.", remedy="Nothing was changed: move it again."
+            run.migration,
+            "The worker ended before the move began.",
+            remedy="Nothing was changed: move it again.",
         )
         return
     if run.migration.phase != Phase.UNCONFIRMED:
@@ -174,7 +180,7 @@ class Recorder:
         if self.migration.phase == Phase.TRANSFERRING:
             self.migration.advance(
                 Phase.POSTCOPY,
-                f"{self.migration.guest_name} runs on {self.migration.destination_name}; the rest of its memory follows.",
+                f"{self.migration.guest_name} runs on {self.migration.destination_name}; its memory follows.",
             )
             live.publish_move(self.migration)
 

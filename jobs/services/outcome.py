@@ -101,7 +101,9 @@ def fail_blocked(migration: Migration, findings: tuple[Finding, ...], blockers: 
     migration.write(findings_data=to_data(list(findings)))
     count = "A blocker was" if len(blockers) == 1 else f"{len(blockers)} blockers were"
     fail_untouched(
-        migration, f"{count} found when both hosts were checked again: {blockers[0].message}", remedy=blockers[0].remedy
+        migration,
+        f"{count} found when both hosts were checked again: {blockers[0].message}",
+        remedy=blockers[0].remedy,
     )
     refresh_inventory(migration)
 
@@ -169,7 +171,11 @@ def _carry_autostart(migration: Migration) -> list[str]:
 
 def _fail(migration: Migration, end: Conclusion) -> None:
     phase = Phase.CANCELLED if end.cancelled else Phase.FAILED
-    lead = f"Cancelled by {migration.cancel_requested_by}. " if end.cancelled and migration.cancel_requested_by else ""
+    lead = (
+        f"Cancelled by {migration.cancel_requested_by}. "
+        if end.cancelled and migration.cancel_requested_by
+        else ""
+    )
     errors = error_fields(end.error) if end.error is not None and not end.cancelled else {}
     migration.advance(
         phase, lead + end.judgement.sentence, **_common(migration, end, list(end.leftovers)), **errors
@@ -208,7 +214,11 @@ def _verify(host: str, observation: Observation) -> str:
     if isinstance(observation, Absent):
         return f"{host}: asked, has no such guest."
     if isinstance(observation, Seen):
-        kept = "its definition is kept there" if observation.status.persistent else "without a definition kept there"
+        kept = (
+            "its definition is kept there"
+            if observation.status.persistent
+            else "without a definition kept there"
+        )
         return f"{host}: asked, {describe(observation)}, {kept}."
     return f"{host}: {describe(observation)}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Sum
 
@@ -65,7 +66,9 @@ def evaluate(guest: Guest, destination: Host, options: MoveOptions) -> Evaluatio
     context = build_context(guest, destination, options, pair)
     findings = run_checks(context)
     plan = build_plan(context, source_uri=guest.host.address, destination_uri=destination.address)
-    ages = [moment for moment in (guest.read_at, guest.host.read_at, destination.read_at) if moment is not None]
+    ages = [
+        moment for moment in (guest.read_at, guest.host.read_at, destination.read_at) if moment is not None
+    ]
     return Evaluation(
         findings=findings,
         verdict=judge_findings(findings),
@@ -135,7 +138,7 @@ def build_side(host: Host, facts: HostFacts | None, silent_reason: str | None = 
     )
 
 
-def planned_memory(destination: Host, except_domain: object) -> int:
+def planned_memory(destination: Host, except_domain: UUID | str) -> int:
     """Bytes that other moves on their way will take on this destination."""
     moving = Migration.objects.active().filter(destination=destination).exclude(domain_uuid=except_domain)
     guests = Guest.objects.filter(
@@ -145,7 +148,9 @@ def planned_memory(destination: Host, except_domain: object) -> int:
 
 
 def _stored_neighbours(destination: Host) -> tuple[Neighbour, ...]:
-    rows = destination.guests.present().values_list("domain_uuid", "name", "state", "memory_bytes", "reading_data__facts__nics")
+    rows = destination.guests.present().values_list(
+        "domain_uuid", "name", "state", "memory_bytes", "reading_data__facts__nics"
+    )
     return tuple(
         Neighbour(str(domain_uuid), name, state, memory, tuple(nic["mac"] for nic in nics or ()))
         for domain_uuid, name, state, memory, nics in rows

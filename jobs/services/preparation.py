@@ -19,7 +19,6 @@ from jobs.services import outcome
 from jobs.services.preflight import Readings, build_run_context
 
 
-
 def prepare(
     migration: Migration,
     source: Host,
@@ -88,7 +87,11 @@ def _stopped(migration: Migration, findings: tuple[Finding, ...]) -> bool:
 
 
 def _save(
-    migration: Migration, plan: Plan, findings: tuple[Finding, ...], source_port: HostPort, guest: GuestReading
+    migration: Migration,
+    plan: Plan,
+    findings: tuple[Finding, ...],
+    source_port: HostPort,
+    guest: GuestReading,
 ) -> None:
     """Both definitions with their secrets are stored first: whatever happens, the guest can be defined again."""
     port = source_port.find_guest(guest.domain_uuid)

@@ -18,7 +18,9 @@ def ring_again() -> None:
     for migration in queue.find_unheard():
         ring_run(migration.pk)
     for migration in queue.find_lapsed():
-        log.warning("Nobody looks after %s (%s): a worker is asked to take it over.", migration, migration.phase)
+        log.warning(
+            "Nobody looks after %s (%s): a worker is asked to take it over.", migration, migration.phase
+        )
         ring("jobs.tasks.adopt_migration", migration.pk, queue=MIGRATE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -15,14 +16,14 @@ from jobs.models import Migration, Transition
 from jobs.options import MoveOptions, dump_options
 from jobs.preflight.findings import Finding
 from jobs.services import live
-from jobs.services.reconcile import ring_run
 from jobs.services.preflight import Evaluation, evaluate
+from jobs.services.reconcile import ring_run
 
 log = logging.getLogger(__name__)
 
 
 class MoveRefused(Exception):
-    """Nothing was changed. `message`: what and where; `remedy`: what next; `findings`: the blockers, if those did it."""
+    """Nothing was changed. `message`: what and where; `remedy`: what next; `findings`: the blockers, if any."""
 
     def __init__(self, message: str, remedy: str = "", findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(message)
@@ -44,7 +45,7 @@ def request_move(
     return migration
 
 
-def find_active(domain_uuid: object) -> Migration | None:
+def find_active(domain_uuid: UUID | str) -> Migration | None:
     return Migration.objects.active().filter(domain_uuid=domain_uuid).first()
 
 
@@ -52,13 +53,16 @@ def _refuse_impossible(guest: Guest, destination: Host) -> None:
     _refuse_moving(guest)
     if guest.gone_at is not None:
         raise MoveRefused(
-            f"{guest.name} is no longer on {guest.host.name}.", "Open the guest where it is now and move it from there."
+            f"{guest.name} is no longer on {guest.host.name}.",
+            "Open the guest where it is now and move it from there.",
         )
     if guest.host_id == destination.pk:
         raise MoveRefused(f"{guest.name} already is on {destination.name}.", "Choose another destination.")
     for host in (guest.host, destination):
         if not host.enabled:
-            raise MoveRefused(f"{host.name} is disabled.", "Enable the host on its page, then move the guest.")
+            raise MoveRefused(
+                f"{host.name} is disabled.", "Enable the host on its page, then move the guest."
+            )
 
 
 def _refuse_moving(guest: Guest) -> None:

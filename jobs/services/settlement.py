@@ -64,7 +64,12 @@ class Settling:
 
 
 def settle(
-    migration: Migration, source: Host, destination: Host, plan: Plan, end: TransferEnd | None, watcher: Watcher
+    migration: Migration,
+    source: Host,
+    destination: Host,
+    plan: Plan,
+    end: TransferEnd | None,
+    watcher: Watcher,
 ) -> None:
     """`end` None: another worker made the call, nothing is known of how it ended. Raises StaleTransition."""
     intent = build_intent(plan, call_succeeded=end is not None and end.error is None)
@@ -135,7 +140,11 @@ def _first_round_only(settling: Settling, limit: float) -> float:
 
 
 def _cancel_if_wanted(settling: Settling) -> None:
-    if settling.abort_sent or settling.migration.phase != Phase.TRANSFERRING or not settling.watcher.cancel_wanted():
+    if (
+        settling.abort_sent
+        or settling.migration.phase != Phase.TRANSFERRING
+        or not settling.watcher.cancel_wanted()
+    ):
         return
     try:
         with borrowed(settling.source) as connection:
@@ -150,7 +159,9 @@ def _cancel_if_wanted(settling: Settling) -> None:
 def _next_action(settling: Settling, judgement: Judgement) -> Action | None:
     if len(settling.done) >= MOST_ACTIONS:
         return None
-    open_actions = [action for action in judgement.actions if action not in settling.failed and action is not Action.WAIT]
+    open_actions = [
+        action for action in judgement.actions if action not in settling.failed and action is not Action.WAIT
+    ]
     return open_actions[0] if open_actions else None
 
 
@@ -170,7 +181,9 @@ def _act(settling: Settling, action: Action) -> None:
         sentence = tidying.act(migration, settling.source, settling.destination, settling.plan, action)
     except HostError as error:
         settling.failed.add(action)
-        settling.leftovers.append(f"{action.value.replace('-', ' ')} failed: {error.message} {error.remedy}".strip())
+        settling.leftovers.append(
+            f"{action.value.replace('-', ' ')} failed: {error.message} {error.remedy}".strip()
+        )
         settling.watcher.on_note(f"Could not {action.value.replace('-', ' ')}: {error.message}")
         return
     settling.done.append(action)

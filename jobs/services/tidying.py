@@ -28,7 +28,7 @@ class Deed:
 
 
 DEEDS: dict[Action, Deed] = {
-    Action.UNDEFINE_SOURCE: Deed(True, lambda guest: guest.undefine(), "Removed the definition of {guest} from {host}."),
+    Action.UNDEFINE_SOURCE: Deed(True, lambda guest: guest.undefine(), "Removed {guest}'s definition from {host}."),
     Action.DESTROY_SOURCE: Deed(True, lambda guest: guest.destroy(), "Stopped the old half of {guest} on {host}."),
     Action.RESUME_SOURCE: Deed(True, lambda guest: guest.resume(), "Resumed {guest} on {host}."),
     Action.SUSPEND_SOURCE_ALARM: Deed(

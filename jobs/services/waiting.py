@@ -23,8 +23,8 @@ def wait_until_ended(migration: Migration, on_look: Callable[[Migration], None] 
     while migration.phase not in ENDED:
         if migration.phase == Phase.QUEUED and time.monotonic() - started > PICKED_UP_WITHIN_S:
             raise NotPickedUp(
-                f"{migration} is still queued after {PICKED_UP_WITHIN_S:.0f} s. Is a worker running, and has either host "
-                f"a free slot? The move stays queued as number {migration.pk}; cancel it on its page."
+                f"{migration} is still queued after {PICKED_UP_WITHIN_S:.0f} s. Is a worker running, and have both "
+                f"hosts a free slot? The move stays queued as number {migration.pk}; cancel it on its page."
             )
         time.sleep(LOOK_EVERY_S)
         migration.refresh_from_db()

@@ -124,13 +124,17 @@ def test_pools_of_a_real_host(real: Real) -> None:
     ("xml", "identity"),
     [
         (
-            "<pool type='netfs'><source><host name='NAS'/><dir path='/vm/'/><format type='nfs'/>"
-            "</source></pool>",
+            (
+                "<pool type='netfs'><source><host name='NAS'/><dir path='/vm/'/><format type='nfs'/>"
+                "</source></pool>"
+            ),
             "netfs nfs nas:/vm",
         ),
         (
-            "<pool type='rbd'><source><host name='b' port='6789'/><host name='a'/><name>vms</name>"
-            "</source></pool>",
+            (
+                "<pool type='rbd'><source><host name='b' port='6789'/><host name='a'/><name>vms</name>"
+                "</source></pool>"
+            ),
             "rbd a,b:6789:vms",
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -231,6 +232,19 @@ def test_move_to_a_host_without_daemon_fails_and_changes_nothing(
     assert moving.read_status().state is DomainState.RUNNING
 
 
+def test_source_that_does_not_know_its_peers_key_says_whose_login_failed(
+    clean_lab: Lab, guest: LabGuest, connect: Connect
+) -> None:
+    jupiter = clean_lab.hosts["jupiter"]
+    jupiter.replace_host_key()
+    moving = connect("mercury").find_guest(guest.uuid)
+    assert moving is not None
+    order = TransferOrder(guest.uuid, MOVE | {MigrateFlag.PEER2PEER}, {}, jupiter.peer_uri("ssh"))
+    with pytest.raises(OperationFailed, match="source's own login") as failure:
+        moving.transfer(order, None)
+    assert "virsh -c" in failure.value.remedy
+
+
 def test_unsafe_move_is_refused_in_words(clean_lab: Lab, connect: Connect) -> None:
     guest = clean_lab.create_guest("mercury", "local-1", pool="local")
     moving = connect("mercury").find_guest(guest.uuid)
@@ -262,19 +276,29 @@ def test_suspend_resume_autostart_destroy_undefine(guest: LabGuest, connect: Con
     found.destroy()
     assert found.read_status().words == "shut off (destroyed)"
     found.undefine()
-    assert connection.find_guest(guest.uuid) is None
+    assert connection.find_guest(found.domain_uuid) is None
 
 
 def test_lost_connection_is_unreachable_never_absent(
     clean_lab: Lab, guest: LabGuest, connect: Connect
 ) -> None:
-    connection = connect("mercury")
+    connection, domain_uuid = connect("mercury"), guest.uuid
     clean_lab.hosts["mercury"].kill_libvirtd()
     with pytest.raises(HostUnreachable):
-        connection.find_guest(guest.uuid)
+        connection.find_guest(domain_uuid)
     with pytest.raises(HostUnreachable):
         connection.read_guests()
     assert not connection.is_alive()
+
+
+def test_daemon_that_stops_answering_is_noticed_while_it_is_asked(clean_lab: Lab, connect: Connect) -> None:
+    connection = connect("mercury")
+    clean_lab.hosts["mercury"].pause_libvirtd()
+    started = time.monotonic()
+    with pytest.raises(HostUnreachable):
+        connection.read_guests()
+    assert time.monotonic() - started < 15
+    clean_lab.hosts["mercury"].resume_libvirtd()
 
 
 def test_events_of_a_guest_arrive_and_the_end_of_the_connection_is_one(

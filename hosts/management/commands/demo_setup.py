@@ -49,7 +49,9 @@ class Command(BaseCommand):
         key = (credentials / "id_ed25519").read_text() if transport == "ssh" else ""
         save_host(host, credentials={"ssh_private_key": key}, actor="demo")
         if not refresh_host(host):
-            raise CommandError(f"{host.name} does not answer: {host.contact_error} {host.contact_error_remedy}")
+            raise CommandError(
+                f"{host.name} does not answer: {host.contact_error} {host.contact_error_remedy}"
+            )
         self.stdout.write(f"host {host.name} connected, {host.guests.present().count()} guests")
 
 
@@ -59,11 +61,15 @@ def _read_lab(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text())
         return dict(data[0] if isinstance(data, list) else data)
     except (OSError, ValueError, IndexError, TypeError) as error:
-        raise CommandError(f"{path} is no lab description: {error}. Make it with: bin/lab status --json") from error
+        raise CommandError(
+            f"{path} is no lab description: {error}. Make it with: bin/lab status --json"
+        ) from error
 
 
 def _lines_for(known_hosts: Path, address: str) -> str:
-    lines = [line for line in known_hosts.read_text().splitlines() if address in line.split(" ")[0].split(",")]
+    lines = [
+        line for line in known_hosts.read_text().splitlines() if address in line.split(" ")[0].split(",")
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +80,9 @@ def make_accounts() -> dict[str, str]:
     people = get_user_model().objects
     for name, administrator in ACCOUNTS:
         known.setdefault(name, secrets.token_urlsafe(9))
-        person, _ = people.get_or_create(username=name, defaults={"is_superuser": administrator, "is_staff": False})
+        person, _ = people.get_or_create(
+            username=name, defaults={"is_superuser": administrator, "is_staff": False}
+        )
         if not person.check_password(known[name]):
             person.set_password(known[name])
             person.save()

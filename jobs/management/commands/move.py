@@ -2,7 +2,7 @@
 
 The same services as the browser: queued here, done by a worker. With --wait, exit 0 only when the guest moved and
 both hosts were asked; 1 otherwise, with the reason. Without --wait, 0 means: accepted and queued. 2: wrong use.
-JSON: {"id", "phase", "verdict", "source_state", "destination_state", "duration_ms", "downtime_ms", "findings", "error"}.
+JSON keys: id, phase, verdict, source_state, destination_state, duration_ms, downtime_ms, findings, error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         arguments.add_arguments(parser)
         parser.add_argument("--reason", default="", help="Why; shown in the history.")
-        parser.add_argument("--wait", action="store_true", help="Wait for the outcome that both hosts confirm.")
+        parser.add_argument(
+            "--wait", action="store_true", help="Wait for the outcome that both hosts confirm."
+        )
 
     def handle(self, *args: Any, **given: Any) -> None:
         try:
@@ -44,7 +46,9 @@ class Command(BaseCommand):
             self._refuse(refused, guest, destination, options, given["json"])
         self._finish(migration, wait=given["wait"], as_json=given["json"])
 
-    def _refuse(self, refused: MoveRefused, guest: Any, destination: Any, options: Any, as_json: bool) -> None:
+    def _refuse(
+        self, refused: MoveRefused, guest: Any, destination: Any, options: Any, as_json: bool
+    ) -> None:
         if as_json:
             self.stdout.write(json.dumps({
                 "id": None, "phase": None, "verdict": None, "source_state": guest.state, "destination_state": None,
@@ -65,7 +69,11 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(migration_data(migration)))
         else:
-            self.stdout.write(f"{migration} (move {migration.pk}): {migration.phase}. {migration.outcome_sentence}")
+            self.stdout.write(
+                f"{migration} (move {migration.pk}): {migration.phase}. {migration.outcome_sentence}"
+            )
             if migration.error_text:
-                self.stderr.write(f"{migration.error_text}\n{migration.error_meaning}\n{migration.error_remedy}".strip())
+                self.stderr.write(
+                    f"{migration.error_text}\n{migration.error_meaning}\n{migration.error_remedy}".strip()
+                )
         sys.exit(0 if not wait or migration.phase == Phase.SUCCEEDED else 1)
