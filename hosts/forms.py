@@ -94,6 +94,7 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
             "spellcheck": "false",
             "autocomplete": "off",
         }
+        self.fields["name"].help_text = ""
         self.fields["name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
 
     def clean_name(self) -> str:

@@ -208,6 +208,12 @@ def pool_state(facts: Any) -> SafeString:
 
 
 @register.filter
+def source_text(pool: Any) -> str:
+    """What is behind a pool, without its type, which stands in a column of its own."""
+    return str(pool.source).removeprefix(f"{pool.type} ")
+
+
+@register.filter
 def fullness(place: Any) -> str:
     used = percent_of(place.used_bytes, place.facts.capacity_bytes)
     return "is-full" if used >= 95 else "is-high" if used >= 85 else ""

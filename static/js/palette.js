@@ -33,14 +33,17 @@ function choose(option) {
 function go(option) {
   if (!option) return;
   palette.close();
-  htmx.ajax("GET", option.dataset.href, { target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  htmx.ajax("GET", option.dataset.href ?? option.getAttribute("href"), { target: "#main", swap: "innerHTML scroll:top", push: "true" });
 }
 
 document.getElementById("search").addEventListener("click", openPalette);
 palette.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(search, 90); });
 palette.addEventListener("click", (event) => {
   if (event.target === palette) palette.close();
-  else go(event.target.closest("[role=option]"));
+  const option = event.target.closest("[role=option]");
+  if (!option || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  go(option);
 });
 palette.addEventListener("mousemove", (event) => {
   const option = event.target.closest("[role=option]");

@@ -209,26 +209,31 @@ function toggle(pane) {
 }
 function showFolds() {
   document.getElementById("dock-toggle").setAttribute("aria-expanded", String(shell.dataset.dock !== "closed"));
-  document.getElementById("tree-toggle")?.setAttribute("aria-expanded", String(shell.dataset.tree !== "closed"));
+  const shown = matchMedia("(max-width: 760px)").matches ? shell.dataset.drawer === "open" : shell.dataset.tree !== "closed";
+  document.getElementById("tree-toggle").setAttribute("aria-expanded", String(shown));
 }
 for (const pane of ["tree", "dock"]) if (recall(pane)) shell.dataset[pane] = recall(pane);
 showFolds();
 
 // Drawer: the tree on a narrow screen ----------------------------------------------------------------
-const drawer = document.getElementById("drawer-toggle");
+const treeButton = document.getElementById("tree-toggle");
+const narrow = matchMedia("(max-width: 760px)");
 function closeDrawer() {
   delete shell.dataset.drawer;
-  drawer.setAttribute("aria-expanded", "false");
+  showFolds();
 }
-function openDrawer() {
+function toggleTree() {
+  if (!narrow.matches) { toggle("tree"); return; }
+  if (shell.dataset.drawer === "open") { closeDrawer(); return; }
   shell.dataset.drawer = "open";
-  drawer.setAttribute("aria-expanded", "true");
+  showFolds();
   document.getElementById("tree-filter")?.focus();
 }
+narrow.addEventListener("change", closeDrawer);
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || shell.dataset.drawer !== "open" || document.querySelector("dialog[open]")) return;
   closeDrawer();
-  drawer.focus();
+  treeButton.focus();
 });
 
 // Theme ----------------------------------------------------------------------------------------------
@@ -251,8 +256,7 @@ document.addEventListener("click", (event) => {
   else if (at("[data-toast-close]")) at("[data-toast]").remove();
   else if (at("[data-copy]")) copy(at("[data-copy]"));
   else if (at("#dock-toggle")) toggle("dock");
-  else if (at("#tree-toggle")) toggle("tree");
-  else if (at("#drawer-toggle")) shell.dataset.drawer === "open" ? closeDrawer() : openDrawer();
+  else if (at("#tree-toggle")) toggleTree();
   else if (at("[data-drawer-close]")) closeDrawer();
   else if (at("[data-theme-choice]")) setTheme(at("[data-theme-choice]").dataset.themeChoice);
   else if (at("[data-action=keys]")) showTemplate("keys-template");

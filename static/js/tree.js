@@ -5,7 +5,6 @@ const COOKIE = "vm_migrate_tree";
 const scroller = document.getElementById("tree-scroll");
 const tree = document.getElementById("tree");
 const filter = document.getElementById("tree-filter");
-let movingIds = new Set();
 let wanted = null; // id of the item that holds, or should get back, the focus
 
 const items = () => [...tree.querySelectorAll("[role=treeitem]")].filter((item) => !item.parentElement.hidden);
@@ -59,7 +58,7 @@ export function selected() {
 }
 export function focusTree() { focus(document.getElementById(wanted) ?? tree.querySelector('[aria-selected="true"]') ?? items()[0]); }
 
-// After every refresh: selection, moving marks and the one item that Tab reaches. -------------------
+// After every refresh: selection and the one item that Tab reaches. -------------------
 function show() {
   const [, kind, pk] = /^\/(hosts|guests)\/(\d+)\//.exec(location.pathname) ?? [];
   const chosen = kind && document.getElementById(`tree-${kind.slice(0, -1)}-${pk}`);
@@ -69,11 +68,6 @@ function show() {
     const first = document.getElementById(wanted) ?? chosen ?? tree.querySelector("[role=treeitem]");
     if (first) first.tabIndex = 0;
   }
-  for (const note of tree.querySelectorAll("[data-moving-note]")) {
-    const moving = movingIds.has(note.closest("[data-uuid]").dataset.uuid);
-    if (moving !== note.textContent.startsWith("moving")) note.textContent = moving ? "moving" : "";
-    note.classList.toggle("text-accent", moving);
-  }
 }
 document.addEventListener("place-changed", show);
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
@@ -82,9 +76,6 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   // A morph may replace the row that had the focus.
   if (wanted && document.activeElement === document.body && tree.dataset.hadFocus) document.getElementById(wanted)?.focus({ preventScroll: true });
 });
-// live.js says which guests move: detail.uuids
-document.body.addEventListener("moving-changed", (event) => { movingIds = new Set(event.detail?.uuids ?? []); show(); });
-
 tree.addEventListener("focusin", (event) => {
   const item = itemOf(event.target);
   if (!item) return;
@@ -207,3 +198,15 @@ export function migrate(guest, destination = "", source = document.activeElement
 scroller.scrollTop = Number(sessionStorage.getItem("vm-migrate.tree-scroll") ?? 0);
 addEventListener("pagehide", () => sessionStorage.setItem("vm-migrate.tree-scroll", scroller.scrollTop));
 show();
+
+// Check: the card "Where can it go?" of the guest, asked anew and shown --------------------------------
+document.addEventListener("click", async (event) => {
+  const address = event.target.closest?.("[data-check]")?.dataset.check;
+  if (!address) return;
+  if (location.pathname !== address || !document.getElementById("guest-destinations")) await htmx.ajax("GET", address, { target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  else document.body.dispatchEvent(new CustomEvent("inventory-changed", { bubbles: true }));
+  const card = document.getElementById("guest-destinations");
+  card?.scrollIntoView({ block: "nearest" });
+  card?.classList.add("is-pointed-at");
+  setTimeout(() => card?.classList.remove("is-pointed-at"), 1600);
+});
