@@ -105,7 +105,9 @@ def _find_host(name: str) -> Host:
 def _find_guest(name: str, source: Host) -> Guest:
     guests = Guest.objects.present().filter(host=source).select_related("host")
     by_uuid = _uuid(name)
-    guest = guests.filter(name=name).first() or (by_uuid and guests.filter(domain_uuid=by_uuid).first())
+    guest = guests.filter(name=name).first()
+    if guest is None and by_uuid is not None:
+        guest = guests.filter(domain_uuid=by_uuid).first()
     if guest is None:
         raise WrongUse(f'{source.name} has no guest "{name}"{_elsewhere(name)}.')
     return guest
