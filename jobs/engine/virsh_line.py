@@ -38,8 +38,8 @@ def virsh_notes(options: MoveOptions) -> tuple[str, ...]:
 
 
 def _list_notes(options: MoveOptions) -> Iterator[str]:
-    for field, file in XML_FILES.items():
-        if _xml_text(field, options):
+    for file in dict.fromkeys(_xml_file(field, options) for field in XML_FILES):
+        if file:
             yield f"Save the changed definition as {file} first."
     if options.timeout_s is not None or options.postcopy_after_precopy:
         yield "virsh must stay running: it is virsh itself that acts after the time or the first pass."
@@ -57,17 +57,21 @@ def _render_option(option: Option, value: object, options: MoveOptions) -> list[
         return _render_choice(option, value, options)
     if option.value is Value.SWITCH:
         return [option.virsh] if value else []
-    text = XML_FILES[option.field] if _xml_text(option.field, options) else _render_value(value)
+    is_xml = option.field in XML_FILES
+    text = _xml_file(option.field, options) if is_xml else _render_value(value)
     if not text:
         return []
     return [f"{option.virsh}={text}"] if text.startswith("-") else [option.virsh, text]
 
 
-def _xml_text(field: str, options: MoveOptions) -> str:
-    """libvirt before 10.0 keeps the old persistent definition unless it is given too: both go together."""
-    if field == "persistent_xml" and options.persistent:
-        return options.persistent_xml or options.destination_xml
-    return str(getattr(options, field)) if field in XML_FILES else ""
+def _xml_file(field: str, options: MoveOptions) -> str:
+    """The file that stands for an XML option, "" when it is not given.
+
+    libvirt before 10.0 keeps the old persistent definition unless it is given too: both go together.
+    """
+    if field == "persistent_xml" and options.persistent and not options.persistent_xml:
+        return _xml_file("destination_xml", options)
+    return XML_FILES[field] if getattr(options, field) else ""
 
 
 def _render_value(value: object) -> str:
