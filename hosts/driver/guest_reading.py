@@ -13,7 +13,14 @@ from hosts.driver.errors import is_code, translate
 from hosts.driver.guest import read_job_type
 from hosts.driver.parallel import read_all
 from hosts.driver.states import domain_state, state_reason
-from hosts.facts.domain import CpuSpec, DomainFacts, DomainStatus, GuestReading, parse_domain
+from hosts.facts.domain import (
+    CpuSpec,
+    DomainFacts,
+    DomainState,
+    DomainStatus,
+    GuestReading,
+    parse_domain,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -166,13 +173,25 @@ def _descriptions(domain: Any, status: DomainStatus) -> tuple[str, str]:
 def _extra(
     domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, block_jobs: bool
 ) -> dict[str, str]:
-    """`checkpoints`: "yes" when it has some; `block_jobs`: disks with one, only when one guest is read."""
+    """`checkpoints`: "yes" when it has some; `ran_here`: "no" for a paused one whose processors have not run since
+    it came; `block_jobs`: disks with one, only when one guest is read."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
+    if status.state is DomainState.PAUSED and not _has_run_here(domain):
+        extra["ran_here"] = "no"
     if block_jobs and status.active:
         extra["block_jobs"] = ",".join(
             disk.target for disk in facts.disks if _has_block_job(domain, disk.target)
         )
     return extra
+
+
+def _has_run_here(domain: Any) -> bool:
+    """The processors' own time starts anew with each QEMU process: nothing of it means started or arrived paused."""
+    try:
+        ((_, values),) = domain.connect().domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_VCPU)
+    except (libvirt.libvirtError, ValueError):
+        return True  # other hypervisors do not tell; only QEMU has the fault this is asked for
+    return any(value for name, value in values.items() if name.startswith("vcpu.") and name.endswith(".time"))
 
 
 def _has_block_job(domain: Any, target: str) -> bool:
