@@ -14,8 +14,8 @@ from tests.product import Product
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Two real hosts of this test run's own. VM_MIGRATE_TEST_LAB names a running instance to use instead."""
-    kept = os.environ.get("VM_MIGRATE_TEST_LAB")
+    """Two real hosts of this test run's own. LAB_FOR_TESTS names a running instance to use instead."""
+    kept = os.environ.get("LAB_FOR_TESTS")
     instance = Lab.up(name=kept or f"test-{os.getpid()}")
     yield instance
     if kept is None:

@@ -28,7 +28,7 @@ def check_ran_since_arrival(context: PreflightContext) -> Iterator[Said]:
     if old and context.guest.extra.get("ran_here") == "no":
         yield blocker(
             guest(context),
-            "The guest is paused and has not run since it came to this host; this QEMU would crash and lose its memory.",
+            "The guest is paused and has not run since it came here; this QEMU would crash and lose its memory.",
             f"Let it run for a moment first: virsh resume {context.guest.name} && virsh suspend {context.guest.name}.",
             evidence=((context.source.name, "its processors have not run here"),),
         )
