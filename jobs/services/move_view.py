@@ -304,20 +304,35 @@ FIGURES = (
     ("throttle_percent", "Guest slowed by", "percent"),
 )
 
+# Of libvirt's statistics of the completed job (hosts.facts.jobstats.JobStats).
+CLOSING_FIGURES = (
+    ("memory_processed_bytes", "Memory sent", "size"),
+    ("memory_total_bytes", "Memory in all", "size"),
+    ("memory_iteration", "Memory passes", "words"),
+    ("disk_processed_bytes", "Disk sent", "size"),
+    ("memory_bytes_per_s", "Last transfer rate", "rate"),
+    ("setup_time_ms", "Set up in", "span"),
+    ("time_elapsed_ms", "As libvirt measured", "span"),
+    ("auto_converge_throttle_percent", "Guest slowed by", "percent"),
+)
+
 
 def build_figures(view: MoveView) -> tuple[Figure, ...]:
-    """Always the same places, so that nothing jumps while they change; disks only where disks are copied."""
-    copies = _copies_disks(view.move)
-    throttles = bool(view.move.options_data.get("auto_converge"))
-    shown = [
-        f
-        for f in FIGURES
-        if (copies or not f[0].startswith("disk_")) and (throttles or f[0] != "throttle_percent")
-    ]
+    """While it runs always the same places, so that nothing jumps; at the end libvirt's own closing figures,
+    or none: the last sample is not how it ended."""
+    move = view.move
+    values, figures = (view.progress, FIGURES) if move.active else (move.statistics_data or {}, CLOSING_FIGURES)
     return tuple(
-        Figure(name, label, kind, view.progress.get(name), _figure_note(name, view))
-        for name, label, kind in shown
+        Figure(name, label, kind, values.get(name), _figure_note(name, view))
+        for name, label, kind in figures
+        if _applies(name, move) and (move.active or values.get(name) is not None)
     )
+
+
+def _applies(name: str, move: Migration) -> bool:
+    if name.startswith("disk_"):
+        return _copies_disks(move)
+    return name != "throttle_percent" or bool(move.options_data.get("auto_converge"))
 
 
 def _figure_note(name: str, view: MoveView) -> str:
@@ -420,7 +435,7 @@ def build_point(move: Migration) -> dict[str, Any] | None:
         "at_ms": progress["elapsed_ms"],
         "transfer": progress.get("transfer_bytes_per_s"),
         "dirty": progress.get("dirty_bytes_per_s"),
-        "remaining": progress.get("data_remaining_bytes"),
+        "remaining": progress.get("data_remaining_bytes") if progress.get("data_total_bytes") else None,
     }
 
 
@@ -429,4 +444,8 @@ def read_points(move: Migration, after_ms: int) -> list[dict[str, Any]]:
     rows = move.points.filter(at_ms__gt=after_ms).values_list(
         "at_ms", "transfer_bytes_per_s", "dirty_bytes_per_s", "remaining_bytes"
     )
-    return [dict(zip(("at_ms", "transfer", "dirty", "remaining"), row, strict=True)) for row in rows]
+    return [
+        # Nothing remaining and nothing sent: libvirt had no figures yet.
+        {"at_ms": at_ms, "transfer": rate, "dirty": dirty, "remaining": remaining if remaining or rate else None}
+        for at_ms, rate, dirty, remaining in rows
+    ]

@@ -57,3 +57,5 @@ document.addEventListener("htmx:after:swap", () => {
   refresh();
   showErrors();
 });
+// Not "from:body" in hx-trigger: that listener would outlive the dialog.
+document.addEventListener("inventory-changed", () => document.getElementById("migrate-options")?.dispatchEvent(new CustomEvent("recheck")));
