@@ -173,7 +173,13 @@ def sort_header(context: dict[str, Any], name: str, label: str, extra: str = "")
     """A column head that sorts: once upwards, once downwards."""
     order = context["order"]
     wanted = f"-{name}" if order.name == name and not order.descending else name
-    return {"order": order, "name": name, "label": label, "class": extra, "href": query(context, sort=wanted, page=None)}
+    return {
+        "order": order,
+        "name": name,
+        "label": label,
+        "class": extra,
+        "href": query(context, sort=wanted, page=None),
+    }
 
 
 @register.simple_tag(takes_context=True)
@@ -181,9 +187,15 @@ def tab(context: dict[str, Any], name: str, label: str, counted: Any = None) -> 
     """A tab of the page: an address of its own, so that back, reload and bookmarks work."""
     count = len(counted) if isinstance(counted, (tuple, list)) else counted
     number = format_html(' <span class="count">{}</span>', count) if count not in (None, "") else ""
-    here = format_html(' aria-current="page"') if context["tab"] == name else ""
+    here = SafeString(' aria-current="page"') if context["tab"] == name else ""
     return format_html(
-        '<a class="tab" id="tab-{}" href="{}?tab={}"{}>{}{}</a>', name, context["request"].path, name, here, label, number
+        '<a class="tab" id="tab-{}" href="{}?tab={}"{}>{}{}</a>',
+        name,
+        context["request"].path,
+        name,
+        here,
+        label,
+        number,
     )
 
 
@@ -221,7 +233,11 @@ def fullness(place: Any) -> str:
 
 @register.filter
 def memory_used_percent(facts: Any) -> int:
-    return 0 if facts.memory_free_bytes is None else percent_of(facts.memory_bytes - facts.memory_free_bytes, facts.memory_bytes)
+    return (
+        0
+        if facts.memory_free_bytes is None
+        else percent_of(facts.memory_bytes - facts.memory_free_bytes, facts.memory_bytes)
+    )
 
 
 _CREDENTIALS = {
