@@ -1,7 +1,7 @@
 """What open browsers are told about moves: whole rows and panels with their version, never differences.
 
 The contract, server → browser (JSON with a `type`; fragments are rendered once, all get the same):
-  snapshot   {at, moves: [{id, version, active, phase, say, row}, …]}  all the task dock shows; other rows go
+  snapshot   {at, moves: [{id, version, active, phase, say, words, row}, …]}  all the task dock shows; other rows go
   move       {at, id, version, active, phase, say, row, domain, ended}  one dock row, to the group "moves"
   panel      {at, id, version, panel, point}          the live part of a move's page, to the group "move.<id>"
   heartbeat  {at, versions: {id: version}}            every HEARTBEAT_S; what the dock should show now
@@ -99,6 +99,7 @@ def _describe(view: move_view.MoveView) -> Message:
         "active": move.active,
         "phase": view.step_now,
         "say": view.sentence,
+        "words": view.phase_words,
         "domain": str(move.domain_uuid),
         "source": move.source_name,
         "destination": move.destination_name,

@@ -7,7 +7,7 @@ import { feedChart, mountCharts } from "./chart.js";
 
 const SILENCE_MS = 15_000; // three missed heartbeats
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
+const LONGEST_WAIT_MS = 5_000;
 const SIGNED_OUT = 4401;
 const INVENTORY_EVERY_MS = 300;
 
@@ -163,6 +163,7 @@ function put(move, { first = false }) {
 
 async function draw(move) {
   if (shown.get(move.id)?.version !== move.version) return; // a newer one is waiting behind this
+  for (const place of document.querySelectorAll(`[data-move-words="${move.id}"]`)) write(place, move.words);
   if (!move.active && dismissed().has(move.id)) return drop(move.id);
   const target = row(move.id);
   if (target) return htmx.swap({ target, text: move.row, swap: "outerMorph" });

@@ -15,7 +15,7 @@ from django.utils import timezone
 from hosts.models import Host
 from jobs.engine.phases import Phase
 from jobs.models import Migration
-from tests.jobs.rows import make_move
+from tests.jobs.rows import make_move, make_person
 
 HISTORY = "/history/"
 
@@ -26,6 +26,7 @@ def shown(browser: Client, query: str = "") -> list[str]:
 
 @pytest.fixture
 def three(mercury: Host, jupiter: Host) -> None:
+    make_person("bo")
     now = timezone.now()
     make_move(
         mercury,
