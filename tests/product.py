@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.lab import Lab
 from tests.waiting import wait_until
@@ -60,6 +61,21 @@ class Product:
             command, cwd=ROOT, env=self.env, capture_output=True, text=True, check=check, timeout=timeout_s
         )
 
+    def run_python(self, text: str, *words: str, timeout_s: float = 300) -> str:
+        """Run a piece of Python within the product's settings; what it prints."""
+        setup = "import django; django.setup()\n"
+        env = self.env | {"DJANGO_SETTINGS_MODULE": "vmmigrate.settings"}
+        done = subprocess.run(
+            [sys.executable, "-c", setup + text, *words],
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout_s,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def pids(self) -> dict[str, int]:
+        """Role → process id of the running parts."""
+        return {role: int(pid) for role, pid in (self._runtime() or {})["pids"].items()}
+
     def connect_lab(self, lab: Lab, transport: str = "tcp") -> None:
         """Demo accounts and the lab's hosts, as bin/demo connects them."""
         description = self.state_dir / "lab.json"
@@ -72,7 +88,7 @@ class Product:
     def log_text(self) -> str:
         return (self.state_dir / "log").read_text()
 
-    def _runtime(self) -> dict[str, str] | None:
+    def _runtime(self) -> dict[str, Any]:
         path = self.state_dir / "runtime.json"
         runtime = json.loads(path.read_text()) if path.exists() else {}
-        return runtime if runtime.get("ready") else None
+        return runtime if runtime.get("ready") else {}

@@ -172,7 +172,8 @@ class Recorder:
         if sample == self.sample:
             return
         self.sample = sample
-        self.migration.write(progress_data=to_data(sample))
+        # When libvirt said it, so that every reader can tell how old the figures are.
+        self.migration.write(progress_data=to_data(sample) | {"read_at_ms": time.time_ns() // 1_000_000})
         self._record_point(sample, elapsed_ms)
         live.publish_move(self.migration)
 

@@ -61,7 +61,9 @@ async def _send(migration_id: int, row: Message, panel: Message) -> None:
 
 
 def build_move_message(view: move_view.MoveView) -> Message:
-    return {"type": "move", "at": _now(), **_describe(view)}
+    # The age of the figures, for whoever wants to know it (the benchmark does).
+    read_at_ms = move_view.read_at_ms(view.move)
+    return {"type": "move", "at": _now(), "read_at_ms": read_at_ms, **_describe(view)}
 
 
 def build_panel_message(view: move_view.MoveView) -> Message:

@@ -321,7 +321,9 @@ def build_figures(view: MoveView) -> tuple[Figure, ...]:
     """While it runs always the same places, so that nothing jumps; at the end libvirt's own closing figures,
     or none: the last sample is not how it ended."""
     move = view.move
-    values, figures = (view.progress, FIGURES) if move.active else (move.statistics_data or {}, CLOSING_FIGURES)
+    values, figures = (
+        (view.progress, FIGURES) if move.active else (move.statistics_data or {}, CLOSING_FIGURES)
+    )
     return tuple(
         Figure(name, label, kind, values.get(name), _figure_note(name, view))
         for name, label, kind in figures
@@ -439,6 +441,13 @@ def build_point(move: Migration) -> dict[str, Any] | None:
     }
 
 
+def read_at_ms(move: Migration) -> int | None:
+    """When libvirt gave the figures shown (milliseconds since 1970); None where nothing is being transferred."""
+    if move.phase not in (Phase.TRANSFERRING, Phase.POSTCOPY):
+        return None
+    return (move.progress_data or {}).get("read_at_ms")
+
+
 def read_points(move: Migration, after_ms: int) -> list[dict[str, Any]]:
     """The stored series behind the chart, oldest first."""
     rows = move.points.filter(at_ms__gt=after_ms).values_list(
@@ -446,6 +455,11 @@ def read_points(move: Migration, after_ms: int) -> list[dict[str, Any]]:
     )
     return [
         # Nothing remaining and nothing sent: libvirt had no figures yet.
-        {"at_ms": at_ms, "transfer": rate, "dirty": dirty, "remaining": remaining if remaining or rate else None}
+        {
+            "at_ms": at_ms,
+            "transfer": rate,
+            "dirty": dirty,
+            "remaining": remaining if remaining or rate else None,
+        }
         for at_ms, rate, dirty, remaining in rows
     ]
