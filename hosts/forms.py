@@ -22,6 +22,7 @@ TRANSPORTS = (
 DRIVERS = (("qemu", "QEMU / KVM"), ("xen", "Xen"))
 PATHS = (("/system", "/system"), ("/session", "/session"), ("/", "/"))
 MAX_KNOWN_HOSTS = 20_000
+_KEY_START = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _SECRET = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
@@ -39,13 +40,13 @@ class WriteOnlyLine(forms.TextInput):
         return ""
 
 
-class HostForm(forms.ModelForm):  # type: ignore[type-arg]
+class HostForm(forms.ModelForm):
     """Name, address, credentials and limits of a host; `credentials` and `cleared` are for the service."""
 
     ssh_private_key = forms.CharField(
         required=False, max_length=20_000, label="SSH private key",
         help_text="In OpenSSH or PEM format, without a passphrase. A key made for this console is best.",
-        widget=WriteOnlyText(attrs={"rows": 4, "class": "input mono", "placeholder": "-----BEGIN OPENSSH PRIVATE KEY-----", **_SECRET}),
+        widget=WriteOnlyText(attrs={"rows": 4, "class": "input mono", "placeholder": _KEY_START, **_SECRET}),
     )  # fmt: skip
     sasl_username = forms.CharField(
         required=False, max_length=255, label="SASL user", widget=WriteOnlyLine(attrs=_SECRET)
@@ -138,7 +139,7 @@ class HostForm(forms.ModelForm):  # type: ignore[type-arg]
         if key and "PRIVATE KEY-----" not in key:
             self.add_error(
                 "ssh_private_key",
-                "This is not a private key: it begins with -----BEGIN … PRIVATE KEY-----. A .pub file is the other half.",
+                "This is not a private key: it begins with -----BEGIN. A .pub file is the other half.",
             )
         return cleaned
 

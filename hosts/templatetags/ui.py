@@ -165,7 +165,7 @@ def query(context: dict[str, Any], **changes: Any) -> str:
             values.pop(name, None)
         else:
             values[name] = str(value)
-    return values.urlencode()
+    return str(values.urlencode())
 
 
 @register.inclusion_tag("components/_sort.html", takes_context=True)

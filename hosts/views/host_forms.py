@@ -76,7 +76,7 @@ def convert_address(request: HttpRequest) -> HttpResponse:
         except ValueError as refused:
             error = str(refused)
     else:
-        error = " ".join(text for texts in parts.errors.values() for text in texts)
+        error = " ".join(str(text) for texts in parts.errors.values() for text in texts)
     return render(request, "hosts/_address_whole.html", {"whole": whole, "error": error})
 
 

@@ -17,7 +17,7 @@ from hosts.models import Guest, Host
 COOKIE = "vm_migrate_tree"
 PAGE = 200  # guests of one host shown at once; "show more" adds as many
 MOST = 5000
-FILTER_PAGE = 100
+FILTER_ROWS = 300  # of all hosts together
 # Without a cookie everything is unfolded as long as it is this little.
 SMALL_GUESTS, SMALL_HOSTS = 60, 12
 _OPEN = re.compile(r"^(\d{1,9})(?:\*(\d{1,5}))?$")
@@ -93,7 +93,7 @@ def _hosts_with_counts(counted: QuerySet[Guest]) -> list[tuple[Host, dict[str, i
         .values("host_id")
         .annotate(total=Count("pk"), running=Count("pk", filter=Q(state="running")))
     )
-    by_host = {row["host_id"]: row for row in rows}
+    by_host = {row["host_id"]: {"total": row["total"], "running": row["running"]} for row in rows}
     none = {"total": 0, "running": 0}
     hosts = Host.objects.defer("facts_data", "credentials", "known_hosts")
     return [(host, by_host.get(host.pk, none)) for host in hosts]
@@ -105,7 +105,8 @@ def _branch(host: Host, counts: dict[str, int]) -> Branch:
 
 def _unfolded_by_default(branches: list[Branch], total: int, *, everything: bool) -> dict[int, int]:
     if everything:
-        return {branch.host.pk: FILTER_PAGE for branch in branches[:20]}
+        limit = max(5, FILTER_ROWS // max(1, len(branches)))
+        return {branch.host.pk: limit for branch in branches[:60]}
     if total > SMALL_GUESTS or len(branches) > SMALL_HOSTS:
         return {}
     return {branch.host.pk: PAGE for branch in branches}

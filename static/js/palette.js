@@ -33,7 +33,7 @@ function choose(option) {
 function go(option) {
   if (!option) return;
   palette.close();
-  htmx.ajax("GET", option.dataset.href ?? option.getAttribute("href"), { target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  htmx.ajax("GET", option.dataset.href ?? option.getAttribute("href"), { source: "#main", target: "#main", swap: "innerHTML scroll:top", push: "true" });
 }
 
 document.getElementById("search").addEventListener("click", openPalette);

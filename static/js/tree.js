@@ -29,7 +29,7 @@ async function unfold(item, limit) {
   const place = group(item);
   item.setAttribute("aria-expanded", "true");
   place.hidden = false;
-  if (limit || !place.childElementCount) await htmx.ajax("GET", `${item.dataset.branch}${limit ? `?limit=${limit}` : ""}`, { target: place, swap: "innerMorph" });
+  if (limit || !place.childElementCount) await htmx.ajax("GET", `${item.dataset.branch}${limit ? `?limit=${limit}` : ""}`, { source: place, target: place, swap: "innerMorph" });
   rememberOpen();
   show();
 }
@@ -51,7 +51,7 @@ function focus(item) {
 
 export function open(item) {
   if (item.dataset.kind === "more") { unfold(parentOf(item), item.dataset.limit); return; }
-  htmx.ajax("GET", item.dataset.href, { target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  htmx.ajax("GET", item.dataset.href, { source: "#main", target: "#main", swap: "innerHTML scroll:top", push: "true" });
 }
 export function selected() {
   return itemOf(document.activeElement) ?? tree.querySelector('[aria-selected="true"]');
@@ -203,7 +203,7 @@ show();
 document.addEventListener("click", async (event) => {
   const address = event.target.closest?.("[data-check]")?.dataset.check;
   if (!address) return;
-  if (location.pathname !== address || !document.getElementById("guest-destinations")) await htmx.ajax("GET", address, { target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  if (location.pathname !== address || !document.getElementById("guest-destinations")) await htmx.ajax("GET", address, { source: "#main", target: "#main", swap: "innerHTML scroll:top", push: "true" });
   else document.body.dispatchEvent(new CustomEvent("inventory-changed", { bubbles: true }));
   const card = document.getElementById("guest-destinations");
   card?.scrollIntoView({ block: "nearest" });

@@ -87,7 +87,7 @@ def test_guests_are_filtered_sorted_and_paged_by_the_server(person: Any, host: H
         make_guest(host, f"vm{number:02d}", "running" if number % 2 else "shut off")
     table = text(person, "guests").split('id="guest-table"')[1]
     assert table.count("data-row") == 50
-    assert "1–50 of 60" in table
+    assert "50 of 60" in table
     assert text(person, "guests", state="shut off").split('id="guest-table"')[1].count("data-row") == 30
     assert text(person, "guests", q="vm07").split('id="guest-table"')[1].count("data-row") == 1
     assert text(person, "guests", sort="-name").split('id="guest-table"')[1].index("vm59") > 0
