@@ -111,7 +111,8 @@ def test_form(request: HttpRequest) -> HttpResponse:
     host.address, host.known_hosts = form.cleaned_data["address"], form.cleaned_data["known_hosts"]
     host.name = host.name or "the host"
     token = request_test(host, form.credentials)
-    context = {"token": token, "known_hosts": host.known_hosts if accepted else None}
+    context: dict[str, Any] = {"token": token, "known_hosts": host.known_hosts if accepted else None}
+    context |= {"host": host if host.pk else None, "in_form": True}
     return render(request, "hosts/_test_waiting.html", context)
 
 
@@ -130,7 +131,7 @@ def show_report(request: HttpRequest, token: str) -> HttpResponse:
     report = find_report(token)
     pk = request.GET.get("host", "")
     host = Host.objects.filter(pk=int(pk)).first() if pk.isdecimal() else None
-    context: dict[str, Any] = {"token": token, "host": host}
+    context: dict[str, Any] = {"token": token, "host": host, "in_form": "in_form" in request.GET}
     if report is None:
         return render(request, "hosts/_test_waiting.html", context | _waited(request))
     context |= {"report": report, "accepted": accepted_keys(host.known_hosts) if host else []}

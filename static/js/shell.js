@@ -91,6 +91,8 @@ const WORDS = {
 };
 let loads = 0;
 const intoMain = (ctx) => ctx?.target === main;
+// What a person waits for: a page, or a dialog that opens.
+const isShown = (ctx) => intoMain(ctx) || ctx?.target === dialog;
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
   // data-send="a b": of the enclosing form only these fields leave the page, never its secrets.
@@ -98,10 +100,10 @@ document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
   if (only && ctx.request.body instanceof FormData) for (const name of new Set(ctx.request.body.keys())) if (!only.includes(name)) ctx.request.body.delete(name);
 });
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
-  if (intoMain(ctx)) { loads += 1; shell.dataset.loading = ""; }
+  if (isShown(ctx)) { loads += 1; shell.dataset.loading = ""; }
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
-  if (intoMain(ctx) && (loads = Math.max(0, loads - 1)) === 0) delete shell.dataset.loading;
+  if (isShown(ctx) && (loads = Math.max(0, loads - 1)) === 0) delete shell.dataset.loading;
 });
 document.addEventListener("htmx:before:response", (event) => {
   const { ctx } = event.detail;
