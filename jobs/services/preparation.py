@@ -43,18 +43,19 @@ def _read(
     destination_port: HostPort,
 ) -> Readings:  # fmt: skip
     """Both hosts are read side by side; a move of one second must not wait for one after the other."""
-    guest = source_port.find_guest_reading(str(migration.domain_uuid))
-    if guest is None:
-        raise GuestNotFound(
-            f"{migration.guest_name} is no longer on {source.name}.", remedy="Open the guest where it is now."
-        )
     stored = _stored_probe(migration, source, destination)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        source_facts = pool.submit(source_port.read_facts)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        there = pool.submit(lambda: (destination_port.read_facts(), destination_port.read_guests()))
+        guest = source_port.find_guest_reading(str(migration.domain_uuid))
+        if guest is None:
+            raise GuestNotFound(
+                f"{migration.guest_name} is no longer on {source.name}.", remedy="Open the guest where it is now."
+            )
         probe = pool.submit(_probe, stored, options, source, destination, guest)
-        destination_facts, neighbours = destination_port.read_facts(), destination_port.read_guests()
-        answer = destination_port.read_for_guest(guest, disk_paths=pairs.disk_paths(guest))
-        return Readings(guest, source_facts.result(), destination_facts, neighbours, answer, probe.result())
+        answer = pool.submit(destination_port.read_for_guest, guest, disk_paths=pairs.disk_paths(guest))
+        source_facts = source_port.read_facts()
+        destination_facts, neighbours = there.result()
+        return Readings(guest, source_facts, destination_facts, neighbours, answer.result(), probe.result())
 
 
 def _probe(
