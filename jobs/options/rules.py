@@ -276,12 +276,6 @@ RULES: Final[tuple[Rule, ...]] = (
         "Take 64 MiB (67108864) or another power of two.",
     ),
     _excludes(
-        "postcopy-excludes-mt",
-        ("compression_methods", "postcopy"),
-        lambda options: options.postcopy and "mt" in options.compression_methods,
-        "QEMU cannot compress with mt when post-copy is allowed.",
-    ),
-    _excludes(
         "parallel-excludes-mt",
         ("compression_methods", "parallel"),
         lambda options: options.parallel and "mt" in options.compression_methods,

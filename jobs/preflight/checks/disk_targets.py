@@ -93,7 +93,7 @@ def check_copy_onto_itself(context: PreflightContext) -> Iterator[Said]:
                 proof.sharing is Sharing.SAME,
                 f"disk {disk.target}",
                 f"{disk.source_path or disk.network_source} is the same storage on both hosts: "
-                "the copy would be written over the original.",
+                "the copy would be written over the original, or fail.",
                 "Take this disk out of the disks to copy.",
                 evidence=(("proof", proof.why),),
             )

@@ -62,6 +62,10 @@ def offline_of(**changes) -> PreflightContext:
     return offline(guest=guest(domain(**changes), status=status("shut off/shutdown")))
 
 
+def paused(**extra: str) -> PreflightContext:
+    return context(guest=guest(status=status("paused/user"), extra=extra), options={"kind": "non-live"})
+
+
 NO_ADDRESS = side("jupiter")
 SHARED_COPY = {"storage": "copy-all"}
 
@@ -253,6 +257,7 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
     ("disk.blockjob", "one", B, context(guest=guest(extra={"block_jobs": "vda"}))),
     ("state.job-active", "a move", B, in_state("running/booted", job="unbounded")),
     ("state.readable", "unreadable", B, context(guest=guest(extra={"unread": "monitor"}))),
+    ("state.paused-since-arrival", "arrived paused", B, paused(ran_here="no")),
     ("memory.headroom", "full", B, with_facts(context(), "destination", memory_free_bytes=GIB)),
     ("memory.headroom", "planned moves", B, context(planned_memory_bytes=31 * GIB)),
     ("memory.headroom", "huge pages", W, of(hugepages=True)),
@@ -418,10 +423,13 @@ RIGHT_BUT_TEMPTING = [
     ("console on localhost", of(graphics=(("vnc", "127.0.0.1"), ("spice", "::")))),
     ("driven from here", context(peer_probe=probe(libvirt_login=FAILED), options={"control": "direct"})),
     ("network disk", of(disks=(disk(type="network", source_path="", network_source="rbd:pool/web01"),))),
-    ("paused move of a paused guest", in_state("paused/user", "non-live")),
+    ("paused move of a guest that ran", paused()),
     ("not comparable CPU not used", of(cpu=cpu(mode="", model="", xml=""))),
     ("diskless", of(disks=())),
-    ("older host as source", with_facts(context(), "source", library_version=8_000_000)),
+    (
+        "older host as source",
+        with_facts(context(), "source", library_version=8_000_000, hypervisor_version=6_000_000),
+    ),
     ("offline without free memory", with_facts(offline(), "destination", memory_free_bytes=0)),
     ("named disk is the only local one", copying(options={"migrate_disks": ["vda"]})),
 ]
