@@ -24,7 +24,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from jobs.models import Migration
-from jobs.services import move_view
+from jobs.services import move_figures, move_view
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ async def _send(migration_id: int, row: Message, panel: Message) -> None:
 
 def build_move_message(view: move_view.MoveView) -> Message:
     # The age of the figures, for whoever wants to know it (the benchmark does).
-    read_at_ms = move_view.read_at_ms(view.move)
+    read_at_ms = move_figures.read_at_ms(view.move)
     return {"type": "move", "at": _now(), "read_at_ms": read_at_ms, **_describe(view)}
 
 
@@ -74,7 +74,7 @@ def build_panel_message(view: move_view.MoveView) -> Message:
         "id": move.pk,
         "version": move.version,
         "panel": render_to_string("jobs/_move_live.html", move_view.panel_context(view)),
-        "point": move_view.build_point(move),
+        "point": move_figures.build_point(move),
     }
 
 

@@ -16,6 +16,7 @@ from jobs.models import Migration, Transition
 from jobs.models.migration import MigrationQuerySet
 from jobs.options import OPTIONS, MoveOptions, Option, dump_options
 from jobs.preflight.findings import Finding, Severity
+from jobs.services.move_figures import build_figures, copies_disks
 
 # How long an ended move stays in the task dock; afterwards it is found in the history.
 DOCK_KEEPS = timedelta(minutes=15)
@@ -51,6 +52,12 @@ _STEP_OF_SAMPLE = {
     "post-copy": "switch-over",
     "confirming": "switch-over",
 }
+_STATE_OF_STEP = {
+    Phase.SUCCEEDED: "done",
+    Phase.FAILED: "failed",
+    Phase.CANCELLED: "stopped",
+    Phase.ROLLING_BACK: "stopped",
+}
 STEPS = ("queued", "checks", "disks", "memory", "switch-over", "confirming", "done")
 
 
@@ -58,18 +65,7 @@ STEPS = ("queued", "checks", "disks", "memory", "switch-over", "confirming", "do
 class Step:
     name: str
     words: str
-    state: str  # done, now, failed (it stopped here), todo
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure with its unit's filter: `kind` is size, rate, span, percent or words."""
-
-    name: str
-    label: str
-    kind: str
-    value: Any
-    note: str = ""
+    state: str  # done, now, failed or stopped (it came this far), todo
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class MoveView:
     @property
     def step_now(self) -> str:
         """Changes exactly when there is something new to say aloud: a phase or a step, never a percentage."""
-        here = next((step.name for step in self.steps if step.state in ("now", "failed")), "")
+        here = next((step.name for step in self.steps if step.state in ("now", "failed", "stopped")), "")
         return f"{self.move.phase}:{here}"
 
     @property
@@ -213,21 +209,15 @@ def _rough(seconds: float) -> str:
 def build_steps(move: Migration) -> tuple[Step, ...]:
     """The stepper. The step reached only grows: phases and memory passes never decrease, and the worker's
     samples are clamped before they are written."""
-    names = [name for name in STEPS if name != "disks" or _copies_disks(move)]
+    names = [name for name in STEPS if name != "disks" or copies_disks(move)]
     names = [name for name in names if name not in ("memory", "switch-over") or move.kind != "offline"]
     reached = names.index(_reached(move, names))
     phase = Phase(move.phase)
-    here = "failed" if phase in (Phase.FAILED, Phase.CANCELLED, Phase.ROLLING_BACK) else "now"
-    if phase is Phase.SUCCEEDED:
-        here = "done"
+    here = _STATE_OF_STEP.get(phase, "now")
     return tuple(
         Step(name, _step_words(name, move), "done" if i < reached else here if i == reached else "todo")
         for i, name in enumerate(names)
     )
-
-
-def _copies_disks(move: Migration) -> bool:
-    return bool(move.options_data.get("storage", "shared") != "shared")
 
 
 def _step_words(name: str, move: Migration) -> str:
@@ -288,60 +278,6 @@ def _cancel_words(move: Migration, phase: Phase) -> tuple[str, str]:
         Phase.ROLLING_BACK: ("", f"Already on its way back to {move.source_name}."),
         Phase.UNCONFIRMED: ("", "Nothing can be cancelled until it is known where the guest is."),
     }[phase]
-
-
-FIGURES = (
-    ("memory_remaining_bytes", "Memory remaining", "size"),
-    ("memory_processed_bytes", "Memory sent", "size"),
-    ("memory_total_bytes", "Memory in all", "size"),
-    ("disk_remaining_bytes", "Disk remaining", "size"),
-    ("disk_processed_bytes", "Disk sent", "size"),
-    ("disk_total_bytes", "Disk in all", "size"),
-    ("transfer_bytes_per_s", "Transfer rate", "rate"),
-    ("dirty_bytes_per_s", "Dirty rate", "rate"),
-    ("pass_number", "Memory pass", "words"),
-    ("expected_downtime_ms", "Expected pause", "span"),
-    ("throttle_percent", "Guest slowed by", "percent"),
-)
-
-# Of libvirt's statistics of the completed job (hosts.facts.jobstats.JobStats).
-CLOSING_FIGURES = (
-    ("memory_processed_bytes", "Memory sent", "size"),
-    ("memory_total_bytes", "Memory in all", "size"),
-    ("memory_iteration", "Memory passes", "words"),
-    ("disk_processed_bytes", "Disk sent", "size"),
-    ("memory_bytes_per_s", "Last transfer rate", "rate"),
-    ("setup_time_ms", "Set up in", "span"),
-    ("time_elapsed_ms", "As libvirt measured", "span"),
-    ("auto_converge_throttle_percent", "Guest slowed by", "percent"),
-)
-
-
-def build_figures(view: MoveView) -> tuple[Figure, ...]:
-    """While it runs always the same places, so that nothing jumps; at the end libvirt's own closing figures,
-    or none: the last sample is not how it ended."""
-    move = view.move
-    values, figures = (
-        (view.progress, FIGURES) if move.active else (move.statistics_data or {}, CLOSING_FIGURES)
-    )
-    return tuple(
-        Figure(name, label, kind, values.get(name), _figure_note(name, view))
-        for name, label, kind in figures
-        if _applies(name, move) and (move.active or values.get(name) is not None)
-    )
-
-
-def _applies(name: str, move: Migration) -> bool:
-    if name.startswith("disk_"):
-        return _copies_disks(move)
-    return name != "throttle_percent" or bool(move.options_data.get("auto_converge"))
-
-
-def _figure_note(name: str, view: MoveView) -> str:
-    """Why a figure is not there yet."""
-    if view.progress.get(name) is not None or not view.move.active:
-        return ""
-    return {"dirty_bytes_per_s": "known after the first pass"}.get(name, "")
 
 
 def elapsed_ms(move: Migration, now: datetime | None = None) -> int | None:
@@ -422,44 +358,7 @@ def panel_context(view: MoveView) -> dict[str, Any]:
     return {
         "view": view,
         "move": view.move,
-        "figures": build_figures(view),
+        "figures": build_figures(view.move),
         "timeline": read_timeline(view.move),
         "elapsed_ms": elapsed_ms(view.move),
     }
-
-
-def build_point(move: Migration) -> dict[str, Any] | None:
-    """The latest sample as the chart takes it; None where nothing is being transferred."""
-    progress = move.progress_data or {}
-    if move.phase not in (Phase.TRANSFERRING, Phase.POSTCOPY) or progress.get("elapsed_ms") is None:
-        return None
-    return {
-        "at_ms": progress["elapsed_ms"],
-        "transfer": progress.get("transfer_bytes_per_s"),
-        "dirty": progress.get("dirty_bytes_per_s"),
-        "remaining": progress.get("data_remaining_bytes") if progress.get("data_total_bytes") else None,
-    }
-
-
-def read_at_ms(move: Migration) -> int | None:
-    """When libvirt gave the figures shown (milliseconds since 1970); None where nothing is being transferred."""
-    if move.phase not in (Phase.TRANSFERRING, Phase.POSTCOPY):
-        return None
-    return (move.progress_data or {}).get("read_at_ms")
-
-
-def read_points(move: Migration, after_ms: int) -> list[dict[str, Any]]:
-    """The stored series behind the chart, oldest first."""
-    rows = move.points.filter(at_ms__gt=after_ms).values_list(
-        "at_ms", "transfer_bytes_per_s", "dirty_bytes_per_s", "remaining_bytes"
-    )
-    return [
-        # Nothing remaining and nothing sent: libvirt had no figures yet.
-        {
-            "at_ms": at_ms,
-            "transfer": rate,
-            "dirty": dirty,
-            "remaining": remaining if remaining or rate else None,
-        }
-        for at_ms, rate, dirty, remaining in rows
-    ]

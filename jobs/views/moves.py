@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs.models import Migration
-from jobs.services import control, move_view
+from jobs.services import control, move_figures, move_view
 from jobs.services.requests import MoveRefused
 from jobs.views.page import render_page
 
@@ -46,7 +46,7 @@ def move_points(request: HttpRequest, pk: int) -> HttpResponse:
         after_ms = int(request.GET.get("after", -1))
     except ValueError:
         return HttpResponseBadRequest("after must be a number of milliseconds.")
-    return JsonResponse({"points": move_view.read_points(move, after_ms)})
+    return JsonResponse({"points": move_figures.read_points(move, after_ms)})
 
 
 @login_required

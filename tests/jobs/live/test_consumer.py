@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -52,10 +53,11 @@ async def listening() -> AsyncIterator[WebsocketCommunicator]:
 
 async def hear(connection: WebsocketCommunicator, kind: str) -> Message:
     """The next message of a kind; heartbeats and others in between are passed over."""
-    while True:
-        message: Message = await connection.receive_json_from(timeout=WITHIN_S)
-        if message["type"] == kind:
-            return message
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            message: Message = await connection.receive_json_from(timeout=WITHIN_S)
+            if message["type"] == kind:
+                return message
 
 
 def two_hosts_and_a_move(**fields: Any) -> Migration:
