@@ -11,6 +11,7 @@ from hosts.models import Guest, Host
 from jobs.models import Migration
 from jobs.options import Kind, MoveOptions, Storage
 from jobs.preflight.findings import Finding, Severity, Verdict
+from jobs.preflight.registry import NOT_EVALUATED
 from jobs.services import preflight
 from jobs.services.preflight import Candidate, Evaluation
 from jobs.services.requests import find_active
@@ -53,7 +54,11 @@ class CandidateView:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        return sort_findings(self.evaluation.findings)
+        """While both hosts are still being asked, what is not known yet is no finding."""
+        found = self.evaluation.findings
+        if self.evaluation.waiting:
+            found = tuple(finding for finding in found if finding.id != NOT_EVALUATED)
+        return sort_findings(found)
 
 
 @dataclass(frozen=True, slots=True)

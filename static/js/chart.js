@@ -45,6 +45,8 @@ export function feedChart(id, point) {
 
 const last = ({ data: [times] }) => times.at(-1) ?? -1;
 function add({ data }, point) {
+  // While hosts connect there is nothing to draw yet; the axis begins with the first figure.
+  if (!data[0].length && point.transfer == null && point.dirty == null && point.remaining == null) return;
   [point.at_ms / 1000, point.transfer ?? null, point.dirty ?? null, point.remaining ?? null].forEach((value, index) => data[index].push(value));
 }
 
@@ -68,7 +70,7 @@ function options(chart, width) {
   const most = (splits) => Math.max(...splits);
   return {
     width, height: HEIGHT, padding: [8, 4, 0, 0], legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { x: { time: false }, rate: { range: (_, __, top) => [0, Math.max(top ?? 0, 1024) * 1.1] }, bytes: { range: (_, __, top) => [0, Math.max(top ?? 0, 1024) * 1.1] } },
+    scales: { x: { time: false, range: (_, first, end) => [first, Math.max(end, first + 1)] }, rate: { range: (_, __, top) => [0, Math.max(top ?? 0, 1024) * 1.1] }, bytes: { range: (_, __, top) => [0, Math.max(top ?? 0, 1024) * 1.1] } },
     axes: [
       { stroke: text, font, grid: { show: false }, ticks: { show: false }, size: 26, values: (_, splits) => splits.map((value) => `${value} s`) },
       { ...axis, scale: "rate", size: 74, values: (_, splits) => splits.map((value) => (value ? `${size(value, most(splits))}/s` : "0")) },

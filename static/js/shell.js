@@ -72,7 +72,9 @@ export function showTemplate(id) {
 }
 
 dialog.addEventListener("close", () => {
-  dialog.replaceChildren();
+  // What it still asks for has no place to go to any more. Emptied by htmx, which then forgets its timers, too.
+  for (const asker of dialog.querySelectorAll("[data-htmx-powered]")) asker.dispatchEvent(new CustomEvent("htmx:abort"));
+  htmx.swap({ target: dialog, text: "", swap: "innerHTML" });
   const back = opener?.isConnected ? opener : document.getElementById(opener?.id) ?? main;
   opener = null;
   if (document.activeElement === document.body || dialog.contains(document.activeElement)) back.focus({ preventScroll: true });

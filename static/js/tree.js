@@ -69,7 +69,18 @@ function show() {
     if (first) first.tabIndex = 0;
   }
 }
-document.addEventListener("place-changed", show);
+// Who comes to a guest's page from elsewhere finds it in the tree, also below a folded host or out of sight.
+let shownPlace = null;
+async function reveal() {
+  show();
+  if (location.pathname === shownPlace) return;
+  shownPlace = location.pathname;
+  const [, guest] = /^\/guests\/(\d+)\//.exec(shownPlace) ?? [];
+  const host = guest && document.getElementById(`tree-host-${document.querySelector("#page-guest")?.dataset.host}`);
+  if (host && !isOpen(host) && !filter?.value) await unfold(host);
+  tree.querySelector('[aria-selected="true"]')?.firstElementChild.scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("place-changed", reveal);
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.target !== tree && !tree.contains(ctx.target)) return;
   show();
@@ -197,7 +208,7 @@ export function migrate(guest, destination = "", source = document.activeElement
 // Scroll survives a reload ----------------------------------------------------------------------------
 scroller.scrollTop = Number(sessionStorage.getItem("vm-migrate.tree-scroll") ?? 0);
 addEventListener("pagehide", () => sessionStorage.setItem("vm-migrate.tree-scroll", scroller.scrollTop));
-show();
+reveal();
 
 // Check: the card "Where can it go?" of the guest, asked anew and shown --------------------------------
 document.addEventListener("click", async (event) => {
