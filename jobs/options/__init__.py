@@ -3,7 +3,8 @@
 from jobs.options.codec import InvalidOptions, OptionError, dump_options, parse_options
 from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
 from jobs.options.rules import OptionProblem, check_options
-from jobs.options.table import OPTIONS, Choice, Group, Option, Value, find_option
+from jobs.options.shape import Choice, Group, Option, Value
+from jobs.options.table import OPTIONS, find_option
 
 __all__ = [
     "OPTIONS",

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
-from jobs.options.table import OPTIONS, Value
+from jobs.options.shape import Value
+from jobs.options.table import OPTIONS
 
 _ENUMS: Final[dict[str, type[enum.StrEnum]]] = {
     "kind": Kind,

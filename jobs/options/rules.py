@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
-from jobs.options.table import COMPRESSION_METHODS, OPTIONS, Option, Value
+from jobs.options.shape import Option, Value
+from jobs.options.table import COMPRESSION_METHODS, OPTIONS
 from jobs.options.texts import find_text_problem
 
 KIND_WORDS: Final = {

@@ -6,74 +6,12 @@ A test compares it with `virsh help migrate`, so that no option is forgotten.
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from typing import Final
 
 from hosts.ports import MigrateFlag
 from jobs.options.model import Control, Kind, Storage, TimeoutAction
+from jobs.options.shape import Choice, Group, Option, Value
 
-
-class Group(enum.StrEnum):
-    KIND = "Kind"
-    STAYS_BEHIND = "What stays behind"
-    CONTROL = "Control"
-    STORAGE = "Storage"
-    ADDRESSES = "Addresses"
-    BANDWIDTH = "Bandwidth"
-    CONVERGENCE = "Convergence"
-    POSTCOPY = "Post-copy"
-    COMPRESSION = "Compression"
-    SECURITY = "Security"
-    OTHER = "Other"
-
-
-class Value(enum.StrEnum):
-    """What an option holds, and so which field, argument or JSON type it becomes."""
-
-    SWITCH = "switch"
-    CHOICE = "choice"
-    NUMBER = "number"
-    TEXT = "text"
-    NAMES = "names"  # a list of words
-    XML = "xml"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One value of a CHOICE, with what it means to virsh and to libvirt."""
-
-    value: str
-    label: str
-    help: str
-    virsh: tuple[str, ...] = ()
-    flags: frozenset[MigrateFlag] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option. `unit`, `minimum`, `maximum` belong to numbers; `parameter` is libvirt's typed parameter.
-
-    Without `flag`, `parameter` and choice flags it is virsh that acts while it waits; here the engine does.
-    """
-
-    field: str
-    label: str
-    group: Group
-    help: str
-    value: Value
-    virsh: str = ""
-    kinds: frozenset[Kind] = frozenset(Kind)
-    advanced: bool = True
-    unit: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
-    flag: MigrateFlag | None = None
-    parameter: str = ""
-    choices: tuple[Choice, ...] = ()
-
-
-ANY: Final = frozenset(Kind)
 TRANSFERS: Final = frozenset({Kind.LIVE, Kind.NON_LIVE})  # memory is sent
 LIVE: Final = frozenset({Kind.LIVE})
 
@@ -151,447 +89,135 @@ _TIMEOUT_CHOICES: Final = (
     ),
 )
 
-OPTIONS: Final[tuple[Option, ...]] = (
-    Option(
-        "kind",
-        "Kind of move",
-        Group.KIND,
-        "Live, paused or definition only.",
-        Value.CHOICE,
-        advanced=False,
-        choices=_KIND_CHOICES,
-    ),
-    Option(
-        "control",
-        "Driven by",
-        Group.CONTROL,
-        "Who drives the move.",
-        Value.CHOICE,
-        choices=_CONTROL_CHOICES,
-    ),
-    Option(
-        "persistent",
-        "Keep it defined at the destination",
-        Group.STAYS_BEHIND,
-        "Otherwise the guest is gone from the destination when it stops.",
-        Value.SWITCH,
-        "--persistent",
-        advanced=False,
-        flag=MigrateFlag.PERSIST_DEST,
-    ),
-    Option(
-        "undefine_source",
-        "Remove the definition from the source",
-        Group.STAYS_BEHIND,
-        "Done after the guest was seen at the destination.",
-        Value.SWITCH,
-        "--undefinesource",
-        advanced=False,
-        flag=MigrateFlag.UNDEFINE_SOURCE,
-    ),
-    Option(
-        "suspend",
-        "Leave it paused at the destination",
-        Group.STAYS_BEHIND,
-        "The guest waits there until somebody resumes it.",
-        Value.SWITCH,
-        "--suspend",
-        TRANSFERS,
-        flag=MigrateFlag.PAUSED,
-    ),
-    Option(
-        "storage",
-        "Storage",
-        Group.STORAGE,
-        "Whether disks are shared or copied.",
-        Value.CHOICE,
-        kinds=TRANSFERS,
-        advanced=False,
-        choices=_STORAGE_CHOICES,
-    ),
-    Option(
-        "synchronous_writes",
-        "Write to both sides while copying",
-        Group.STORAGE,
-        "Makes the copy of a busy disk end, at the price of slower writes.",
-        Value.SWITCH,
-        "--copy-storage-synchronous-writes",
-        TRANSFERS,
-        flag=MigrateFlag.NON_SHARED_SYNCHRONOUS_WRITES,
-    ),
-    Option(
-        "migrate_disks",
-        "Disks to copy",
-        Group.STORAGE,
-        "Targets such as vda; none named means all that are writable and not shareable.",
-        Value.NAMES,
-        "--migrate-disks",
-        TRANSFERS,
-        advanced=False,
-        parameter="migrate_disks",
-    ),
-    Option(
-        "disks_uri",
-        "Address for disks",
-        Group.STORAGE,
-        "tcp://address:port or unix:///path where the destination takes disk data.",
-        Value.TEXT,
-        "--disks-uri",
-        TRANSFERS,
-        parameter="disks_uri",
-    ),
-    Option(
-        "disks_port",
-        "Port for disks",
-        Group.STORAGE,
-        "Where the destination takes disk data; otherwise one of its migration ports.",
-        Value.NUMBER,
-        "--disks-port",
-        TRANSFERS,
-        minimum=1,
-        maximum=65535,
-        parameter="disks_port",
-    ),
-    Option(
-        "migrate_uri",
-        "Migration address",
-        Group.ADDRESSES,
-        "tcp://host[:port] the source sends to; otherwise the name the destination gives itself.",
-        Value.TEXT,
-        "--migrateuri",
-        TRANSFERS,
-        parameter="migrate_uri",
-    ),
-    Option(
-        "listen_address",
-        "Listen address",
-        Group.ADDRESSES,
-        "Where the destination's QEMU listens; otherwise everywhere.",
-        Value.TEXT,
-        "--listen-address",
-        TRANSFERS,
-        parameter="listen_address",
-    ),
-    Option(
-        "graphics_uri",
-        "Graphics address",
-        Group.ADDRESSES,
-        "spice://host:port or vnc://host:port that viewers are sent to.",
-        Value.TEXT,
-        "--graphicsuri",
-        TRANSFERS,
-        parameter="graphics_uri",
-    ),
-    Option(
-        "destination_name",
-        "Name at the destination",
-        Group.ADDRESSES,
-        "The guest is renamed on the way; its UUID stays.",
-        Value.TEXT,
-        "--dname",
-        parameter="destination_name",
-    ),
-    Option(
-        "bandwidth_mib_per_s",
-        "Bandwidth limit",
-        Group.BANDWIDTH,
-        "For memory and for copied disks; otherwise unlimited.",
-        Value.NUMBER,
-        "--bandwidth",
-        TRANSFERS,
-        False,
-        "MiB/s",
-        1,
-        MAX_BANDWIDTH_MIB_PER_S,
-        parameter="bandwidth",
-    ),
-    Option(
-        "parallel",
-        "Several connections",
-        Group.BANDWIDTH,
-        "Sends memory over several connections at once to fill a fast link.",
-        Value.SWITCH,
-        "--parallel",
-        TRANSFERS,
-        flag=MigrateFlag.PARALLEL,
-    ),
-    Option(
-        "parallel_connections",
-        "Connections",
-        Group.BANDWIDTH,
-        "How many; QEMU uses 2 when not said.",
-        Value.NUMBER,
-        "--parallel-connections",
-        TRANSFERS,
-        minimum=1,
-        maximum=255,
-        parameter="parallel.connections",
-    ),
-    Option(
-        "zero_copy",
-        "Zero-copy sending",
-        Group.BANDWIDTH,
-        "Spares the source's processor; locks guest memory while it is sent.",
-        Value.SWITCH,
-        "--zerocopy",
-        TRANSFERS,
-        flag=MigrateFlag.ZEROCOPY,
-    ),
-    Option(
-        "rdma_pin_all",
-        "Pin memory for RDMA",
-        Group.BANDWIDTH,
-        "Pins all memory before an RDMA transfer; needs a hard memory limit.",
-        Value.SWITCH,
-        "--rdma-pin-all",
-        TRANSFERS,
-        flag=MigrateFlag.RDMA_PIN_ALL,
-    ),
-    Option(
-        "auto_converge",
-        "Slow the guest down if needed",
-        Group.CONVERGENCE,
-        "Throttles the guest's processors until it changes memory slower than the link carries.",
-        Value.SWITCH,
-        "--auto-converge",
-        LIVE,
-        False,
-        flag=MigrateFlag.AUTO_CONVERGE,
-    ),
-    Option(
-        "auto_converge_initial_percent",
-        "First throttle",
-        Group.CONVERGENCE,
-        "Share of processor time taken first; QEMU uses 20.",
-        Value.NUMBER,
-        "--auto-converge-initial",
-        LIVE,
-        unit="%",
-        minimum=1,
-        maximum=99,
-        parameter="auto_converge.initial",
-    ),
-    Option(
-        "auto_converge_increment_percent",
-        "Throttle step",
-        Group.CONVERGENCE,
-        "How much more each time; QEMU uses 10.",
-        Value.NUMBER,
-        "--auto-converge-increment",
-        LIVE,
-        unit="%",
-        minimum=1,
-        maximum=99,
-        parameter="auto_converge.increment",
-    ),
-    Option(
-        "timeout_s",
-        "Act after",
-        Group.CONVERGENCE,
-        "What to do is chosen below; the move is not cancelled by it.",
-        Value.NUMBER,
-        "--timeout",
-        LIVE,
-        False,
-        "s",
-        1,
-        MAX_TIMEOUT_S,
-    ),
-    Option(
-        "timeout_action",
-        "Then",
-        Group.CONVERGENCE,
-        "What happens when the time is over.",
-        Value.CHOICE,
-        kinds=LIVE,
-        advanced=False,
-        choices=_TIMEOUT_CHOICES,
-    ),
-    Option(
-        "postcopy",
-        "Allow post-copy",
-        Group.POSTCOPY,
-        "May run there before all memory has arrived; a network fault then loses the guest's memory.",
-        Value.SWITCH,
-        "--postcopy",
-        LIVE,
-        flag=MigrateFlag.POSTCOPY,
-    ),
-    Option(
-        "postcopy_after_precopy",
-        "Switch after the first pass",
-        Group.POSTCOPY,
-        "Goes to post-copy by itself when every page was sent once.",
-        Value.SWITCH,
-        "--postcopy-after-precopy",
-        LIVE,
-    ),
-    Option(
-        "postcopy_bandwidth_mib_per_s",
-        "Post-copy bandwidth limit",
-        Group.POSTCOPY,
-        "For the phase after the switch; otherwise unlimited.",
-        Value.NUMBER,
-        "--postcopy-bandwidth",
-        LIVE,
-        unit="MiB/s",
-        minimum=1,
-        maximum=MAX_BANDWIDTH_MIB_PER_S,
-        parameter="bandwidth.postcopy",
-    ),
-    Option(
-        "postcopy_resume",
-        "Resume a broken post-copy",
-        Group.POSTCOPY,
-        "Takes up a post-copy whose connection broke; all other options as at the first time.",
-        Value.SWITCH,
-        "--postcopy-resume",
-        LIVE,
-        flag=MigrateFlag.POSTCOPY_RESUME,
-    ),
-    Option(
-        "compressed",
-        "Compress memory",
-        Group.COMPRESSION,
-        "Sends changed pages compressed; costs processor time on both hosts.",
-        Value.SWITCH,
-        "--compressed",
-        TRANSFERS,
-        flag=MigrateFlag.COMPRESSED,
-    ),
-    Option(
-        "compression_methods",
-        "Methods",
-        Group.COMPRESSION,
-        "xbzrle (differences of pages) or mt (threads; gone from new QEMU); xbzrle when not said.",
-        Value.NAMES,
-        "--comp-methods",
-        TRANSFERS,
-        parameter="compression",
-        choices=(
-            Choice("xbzrle", "xbzrle", "Sends the differences of pages sent before."),
-            Choice("mt", "mt", "Compresses pages in threads; gone from QEMU 9.1."),
-        ),
-    ),
-    Option(
-        "compression_mt_level",
-        "mt level",
-        Group.COMPRESSION,
-        "0 none, 1 fast, 9 small.",
-        Value.NUMBER,
-        "--comp-mt-level",
-        TRANSFERS,
-        minimum=0,
-        maximum=9,
-        parameter="compression.mt.level",
-    ),
-    Option(
-        "compression_mt_threads",
-        "mt threads",
-        Group.COMPRESSION,
-        "Threads that compress at the source.",
-        Value.NUMBER,
-        "--comp-mt-threads",
-        TRANSFERS,
-        minimum=1,
-        maximum=255,
-        parameter="compression.mt.threads",
-    ),
-    Option(
-        "compression_mt_dthreads",
-        "mt threads at the destination",
-        Group.COMPRESSION,
-        "Threads that decompress at the destination.",
-        Value.NUMBER,
-        "--comp-mt-dthreads",
-        TRANSFERS,
-        minimum=1,
-        maximum=255,
-        parameter="compression.mt.dthreads",
-    ),
-    Option(
-        "compression_xbzrle_cache_bytes",
-        "xbzrle cache",
-        Group.COMPRESSION,
-        "Memory for pages sent before; a power of two, one page at least.",
-        Value.NUMBER,
-        "--comp-xbzrle-cache",
-        TRANSFERS,
-        unit="bytes",
-        minimum=4096,
-        maximum=2**62,
-        parameter="compression.xbzrle.cache",
-    ),
-    Option(
-        "tls",
-        "Encrypt the transfer",
-        Group.SECURITY,
-        "Memory and copied disks travel through TLS; both hosts need migration certificates.",
-        Value.SWITCH,
-        "--tls",
-        TRANSFERS,
-        False,
-        flag=MigrateFlag.TLS,
-    ),
-    Option(
-        "tls_destination",
-        "Name in the certificate",
-        Group.SECURITY,
-        "When it differs from the address used.",
-        Value.TEXT,
-        "--tls-destination",
-        TRANSFERS,
-        parameter="tls.destination",
-    ),
-    Option(
-        "change_protection",
-        "Insist on change protection",
-        Group.SECURITY,
-        "Refuse the move where the hypervisor cannot forbid changes meanwhile; QEMU always forbids them.",
-        Value.SWITCH,
-        "--change-protection",
-        TRANSFERS,
-        flag=MigrateFlag.CHANGE_PROTECTION,
-    ),
-    Option(
-        "unsafe",
-        "Move though libvirt calls it unsafe",
-        Group.SECURITY,
-        "For storage libvirt cannot see to be shared or that is cached. Can destroy data.",
-        Value.SWITCH,
-        "--unsafe",
-        TRANSFERS,
-        flag=MigrateFlag.UNSAFE,
-    ),
-    Option(
-        "abort_on_error",
-        "Cancel on disk errors",
-        Group.OTHER,
-        "Cancels when the guest meets an I/O error during the move.",
-        Value.SWITCH,
-        "--abort-on-error",
-        TRANSFERS,
-        flag=MigrateFlag.ABORT_ON_ERROR,
-    ),
-    Option(
-        "destination_xml",
-        "Changed definition",
-        Group.OTHER,
-        "Domain XML used at the destination; only host-side parts such as paths may differ.",
-        Value.XML,
-        "--xml",
-        parameter="destination_xml",
-    ),
-    Option(
-        "persistent_xml",
-        "Changed persistent definition",
-        Group.OTHER,
-        "Domain XML kept at the destination; the changed definition when not given.",
-        Value.XML,
-        "--persistent-xml",
-        parameter="persistent_xml",
-    ),
+_COMPRESSION_CHOICES: Final = (
+    Choice("xbzrle", "xbzrle", "Sends the differences of pages sent before."),
+    Choice("mt", "mt", "Compresses pages in threads; gone from QEMU 9.1."),
 )
+
+# fmt: off
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("kind", "Kind of move", Group.KIND, "Live, paused or definition only.", Value.CHOICE,
+           advanced=False, choices=_KIND_CHOICES),
+    Option("control", "Driven by", Group.CONTROL, "Who drives the move.", Value.CHOICE,
+           choices=_CONTROL_CHOICES),
+    Option("persistent", "Keep it defined at the destination", Group.STAYS_BEHIND,
+           "Otherwise the guest is gone from the destination when it stops.", Value.SWITCH, "--persistent",
+           advanced=False, flag=MigrateFlag.PERSIST_DEST),
+    Option("undefine_source", "Remove the definition from the source", Group.STAYS_BEHIND,
+           "Done after the guest was seen at the destination.", Value.SWITCH, "--undefinesource",
+           advanced=False, flag=MigrateFlag.UNDEFINE_SOURCE),
+    Option("suspend", "Leave it paused at the destination", Group.STAYS_BEHIND,
+           "The guest waits there until somebody resumes it.", Value.SWITCH, "--suspend", TRANSFERS,
+           flag=MigrateFlag.PAUSED),
+    Option("storage", "Storage", Group.STORAGE, "Whether disks are shared or copied.", Value.CHOICE,
+           kinds=TRANSFERS, advanced=False, choices=_STORAGE_CHOICES),
+    Option("synchronous_writes", "Write to both sides while copying", Group.STORAGE,
+           "Makes the copy of a busy disk end, at the price of slower writes.", Value.SWITCH,
+           "--copy-storage-synchronous-writes", TRANSFERS, flag=MigrateFlag.NON_SHARED_SYNCHRONOUS_WRITES),
+    Option("migrate_disks", "Disks to copy", Group.STORAGE,
+           "Targets such as vda; none named means all that are writable and not shareable.", Value.NAMES,
+           "--migrate-disks", TRANSFERS, advanced=False, parameter="migrate_disks"),
+    Option("disks_uri", "Address for disks", Group.STORAGE,
+           "tcp://address:port or unix:///path where the destination takes disk data.", Value.TEXT,
+           "--disks-uri", TRANSFERS, parameter="disks_uri"),
+    Option("disks_port", "Port for disks", Group.STORAGE,
+           "Where the destination takes disk data; otherwise one of its migration ports.", Value.NUMBER,
+           "--disks-port", TRANSFERS, minimum=1, maximum=65535, parameter="disks_port"),
+    Option("migrate_uri", "Migration address", Group.ADDRESSES,
+           "tcp://host[:port] the source sends to; otherwise the name the destination gives itself.",
+           Value.TEXT, "--migrateuri", TRANSFERS, parameter="migrate_uri"),
+    Option("listen_address", "Listen address", Group.ADDRESSES,
+           "Where the destination's QEMU listens; otherwise everywhere.", Value.TEXT, "--listen-address",
+           TRANSFERS, parameter="listen_address"),
+    Option("graphics_uri", "Graphics address", Group.ADDRESSES,
+           "spice://host:port or vnc://host:port that viewers are sent to.", Value.TEXT, "--graphicsuri",
+           TRANSFERS, parameter="graphics_uri"),
+    Option("destination_name", "Name at the destination", Group.ADDRESSES,
+           "The guest is renamed on the way; its UUID stays.", Value.TEXT, "--dname",
+           parameter="destination_name"),
+    Option("bandwidth_mib_per_s", "Bandwidth limit", Group.BANDWIDTH,
+           "For memory and for copied disks; otherwise unlimited.", Value.NUMBER, "--bandwidth", TRANSFERS,
+           False, "MiB/s", 1, MAX_BANDWIDTH_MIB_PER_S, parameter="bandwidth"),
+    Option("parallel", "Several connections", Group.BANDWIDTH,
+           "Sends memory over several connections at once to fill a fast link.", Value.SWITCH, "--parallel",
+           TRANSFERS, flag=MigrateFlag.PARALLEL),
+    Option("parallel_connections", "Connections", Group.BANDWIDTH, "How many; QEMU uses 2 when not said.",
+           Value.NUMBER, "--parallel-connections", TRANSFERS, minimum=1, maximum=255,
+           parameter="parallel.connections"),
+    Option("zero_copy", "Zero-copy sending", Group.BANDWIDTH,
+           "Spares the source's processor; locks guest memory while it is sent.", Value.SWITCH, "--zerocopy",
+           TRANSFERS, flag=MigrateFlag.ZEROCOPY),
+    Option("rdma_pin_all", "Pin memory for RDMA", Group.BANDWIDTH,
+           "Pins all memory before an RDMA transfer; needs a hard memory limit.", Value.SWITCH,
+           "--rdma-pin-all", TRANSFERS, flag=MigrateFlag.RDMA_PIN_ALL),
+    Option("auto_converge", "Slow the guest down if needed", Group.CONVERGENCE,
+           "Throttles the guest's processors until it changes memory slower than the link carries.",
+           Value.SWITCH, "--auto-converge", LIVE, False, flag=MigrateFlag.AUTO_CONVERGE),
+    Option("auto_converge_initial_percent", "First throttle", Group.CONVERGENCE,
+           "Share of processor time taken first; QEMU uses 20.", Value.NUMBER, "--auto-converge-initial",
+           LIVE, unit="%", minimum=1, maximum=99, parameter="auto_converge.initial"),
+    Option("auto_converge_increment_percent", "Throttle step", Group.CONVERGENCE,
+           "How much more each time; QEMU uses 10.", Value.NUMBER, "--auto-converge-increment", LIVE,
+           unit="%", minimum=1, maximum=99, parameter="auto_converge.increment"),
+    Option("timeout_s", "Act after", Group.CONVERGENCE,
+           "What to do is chosen below; the move is not cancelled by it.", Value.NUMBER, "--timeout", LIVE,
+           False, "s", 1, MAX_TIMEOUT_S),
+    Option("timeout_action", "Then", Group.CONVERGENCE, "What happens when the time is over.", Value.CHOICE,
+           kinds=LIVE, advanced=False, choices=_TIMEOUT_CHOICES),
+    Option("postcopy", "Allow post-copy", Group.POSTCOPY,
+           "May run there before all memory has arrived; a network fault then loses the guest's memory.",
+           Value.SWITCH, "--postcopy", LIVE, flag=MigrateFlag.POSTCOPY),
+    Option("postcopy_after_precopy", "Switch after the first pass", Group.POSTCOPY,
+           "Goes to post-copy by itself when every page was sent once.", Value.SWITCH,
+           "--postcopy-after-precopy", LIVE),
+    Option("postcopy_bandwidth_mib_per_s", "Post-copy bandwidth limit", Group.POSTCOPY,
+           "For the phase after the switch; otherwise unlimited.", Value.NUMBER, "--postcopy-bandwidth",
+           LIVE, unit="MiB/s", minimum=1, maximum=MAX_BANDWIDTH_MIB_PER_S, parameter="bandwidth.postcopy"),
+    Option("postcopy_resume", "Resume a broken post-copy", Group.POSTCOPY,
+           "Takes up a post-copy whose connection broke; all other options as at the first time.",
+           Value.SWITCH, "--postcopy-resume", LIVE, flag=MigrateFlag.POSTCOPY_RESUME),
+    Option("compressed", "Compress memory", Group.COMPRESSION,
+           "Sends changed pages compressed; costs processor time on both hosts.", Value.SWITCH,
+           "--compressed", TRANSFERS, flag=MigrateFlag.COMPRESSED),
+    Option("compression_methods", "Methods", Group.COMPRESSION,
+           "xbzrle (differences of pages) or mt (threads; gone from new QEMU); xbzrle when not said.",
+           Value.NAMES, "--comp-methods", TRANSFERS, parameter="compression",
+           choices=_COMPRESSION_CHOICES),
+    Option("compression_mt_level", "mt level", Group.COMPRESSION, "0 none, 1 fast, 9 small.", Value.NUMBER,
+           "--comp-mt-level", TRANSFERS, minimum=0, maximum=9, parameter="compression.mt.level"),
+    Option("compression_mt_threads", "mt threads", Group.COMPRESSION, "Threads that compress at the source.",
+           Value.NUMBER, "--comp-mt-threads", TRANSFERS, minimum=1, maximum=255,
+           parameter="compression.mt.threads"),
+    Option("compression_mt_dthreads", "mt threads at the destination", Group.COMPRESSION,
+           "Threads that decompress at the destination.", Value.NUMBER, "--comp-mt-dthreads", TRANSFERS,
+           minimum=1, maximum=255, parameter="compression.mt.dthreads"),
+    Option("compression_xbzrle_cache_bytes", "xbzrle cache", Group.COMPRESSION,
+           "Memory for pages sent before; a power of two, one page at least.", Value.NUMBER,
+           "--comp-xbzrle-cache", TRANSFERS, unit="bytes", minimum=4096, maximum=2 ** 62,
+           parameter="compression.xbzrle.cache"),
+    Option("tls", "Encrypt the transfer", Group.SECURITY,
+           "Memory and copied disks travel through TLS; both hosts need migration certificates.",
+           Value.SWITCH, "--tls", TRANSFERS, False, flag=MigrateFlag.TLS),
+    Option("tls_destination", "Name in the certificate", Group.SECURITY,
+           "When it differs from the address used.", Value.TEXT, "--tls-destination", TRANSFERS,
+           parameter="tls.destination"),
+    Option("change_protection", "Insist on change protection", Group.SECURITY,
+           "Refuse the move where the hypervisor cannot forbid changes meanwhile; QEMU always forbids them.",
+           Value.SWITCH, "--change-protection", TRANSFERS, flag=MigrateFlag.CHANGE_PROTECTION),
+    Option("unsafe", "Move though libvirt calls it unsafe", Group.SECURITY,
+           "For storage libvirt cannot see to be shared or that is cached. Can destroy data.", Value.SWITCH,
+           "--unsafe", TRANSFERS, flag=MigrateFlag.UNSAFE),
+    Option("abort_on_error", "Cancel on disk errors", Group.OTHER,
+           "Cancels when the guest meets an I/O error during the move.", Value.SWITCH, "--abort-on-error",
+           TRANSFERS, flag=MigrateFlag.ABORT_ON_ERROR),
+    Option("destination_xml", "Changed definition", Group.OTHER,
+           "Domain XML used at the destination; only host-side parts such as paths may differ.", Value.XML,
+           "--xml", parameter="destination_xml"),
+    Option("persistent_xml", "Changed persistent definition", Group.OTHER,
+           "Domain XML kept at the destination; the changed definition when not given.", Value.XML,
+           "--persistent-xml", parameter="persistent_xml"),
+)
+# fmt: on
 
 # Options of virsh that are not options of a move, and why.
 VIRSH_ONLY: Final[dict[str, str]] = {
