@@ -1,9 +1,8 @@
 """What the Content-Security-Policy means to a real browser."""
 
-import os
-
 import pytest
 
+from tests.chromium import LAUNCH
 from tests.platform.installation import Installation
 
 pytestmark = pytest.mark.browser
@@ -33,8 +32,7 @@ RUN_INLINE_SCRIPT = """
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args):
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's sandbox refuses root
-    return {**browser_type_launch_args, "executable_path": "/usr/bin/chromium", "args": arguments}
+    return {**browser_type_launch_args, **LAUNCH}
 
 
 @pytest.fixture
