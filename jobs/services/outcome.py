@@ -18,6 +18,7 @@ from jobs.engine.observation import Absent, Observation, Seen, describe
 from jobs.engine.phases import Phase, can_advance
 from jobs.engine.plan import Plan
 from jobs.models import Migration, Transition
+from jobs.options import Kind
 from jobs.preflight.findings import Finding
 from jobs.services import live, tidying
 from jobs.services.observing import BothHosts
@@ -161,12 +162,23 @@ def _succeed(migration: Migration, end: Conclusion) -> None:
 
 def _carry_autostart(migration: Migration) -> list[str]:
     """Leftovers, if any."""
+    leftovers = []
     try:
         if migration.destination is not None:
             note(migration, tidying.carry_autostart(migration, migration.destination))
     except HostError as error:
-        return [f"Autostart could not be switched on at {migration.destination_name}: {error.message}"]
-    return []
+        leftovers.append(
+            f"Autostart could not be switched on at {migration.destination_name}: {error.message}"
+        )
+    try:
+        if migration.source is not None and (sentence := tidying.end_autostart(migration, migration.source)):
+            note(migration, sentence)
+    except HostError as error:
+        leftovers.append(
+            f"{migration.source_name} may start {migration.guest_name} at its next boot, a second time: switch "
+            f"autostart off there. {error.message}"
+        )
+    return leftovers
 
 
 def _fail(migration: Migration, end: Conclusion) -> None:
@@ -191,7 +203,9 @@ def _leave_unconfirmed(migration: Migration, end: Conclusion) -> None:
 
 
 def _common(migration: Migration, end: Conclusion, leftovers: list[str]) -> dict[str, Any]:
-    completed = end.completed if end.judgement.verdict is Verdict.MOVED else None
+    # An offline move makes no record: what is found then belongs to an earlier move of this guest.
+    measured = end.judgement.verdict is Verdict.MOVED and end.plan.options.kind is not Kind.OFFLINE
+    completed = end.completed if measured else None
     elapsed = completed.time_elapsed_ms if completed is not None else None
     return {
         "verdict": end.judgement.verdict,

@@ -61,6 +61,17 @@ def carry_autostart(migration: Migration, destination: Host) -> str:
     return f"{migration.guest_name} starts with {destination.name}, as it did with {migration.source_name}."
 
 
+def end_autostart(migration: Migration, source: Host) -> str:
+    """A definition that was kept at the source would start there at its next boot: the guest would run twice.
+    The sentence of what was done; "" when the source keeps no definition."""
+    with borrowed(source) as connection:
+        guest = connection.find_guest(str(migration.domain_uuid))
+        if guest is None:
+            return ""
+        guest.set_autostart(False)
+    return f"{migration.guest_name} no longer starts with {source.name}, where its definition is kept."
+
+
 def get_guest(connection: HostPort, migration: Migration, host: Host) -> GuestPort:
     guest = connection.find_guest(str(migration.domain_uuid))
     if guest is None:
