@@ -58,7 +58,9 @@ def read_request(arguments: dict[str, Any]) -> tuple[Guest, Host, MoveOptions]:
 
 
 def default_kind(guest: Guest) -> str:
-    return (Kind.OFFLINE if guest.state == DomainState.SHUT_OFF else Kind.LIVE).value
+    """What fits the guest as it is: nothing runs in a paused guest, so that it need not be moved live."""
+    fitting = {DomainState.SHUT_OFF: Kind.OFFLINE, DomainState.PAUSED: Kind.NON_LIVE}
+    return fitting.get(DomainState(guest.state), Kind.LIVE).value
 
 
 def flag_of(field: str) -> str:
