@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
+from tests.jobs.console import Console
 from tests.lab import Lab
 from tests.product import Product
+from tests.waiting import wait_until
+from vmmigrate.embedded_redis import PrivateRedis
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +42,26 @@ def product(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod
     with Product.running(state_dir) as instance:
         instance.connect_lab(lab)
         yield instance
+
+
+@pytest.fixture(scope="session")
+def bells() -> Iterator[None]:
+    """A Redis on this run's own socket: bells ring, nobody comes."""
+    server = PrivateRedis.of(settings.STATE_DIR)
+    if server.answers():
+        yield
+        return
+    words, program = server.arguments(), server.program.executable
+    process = subprocess.Popen(words, executable=program, cwd=server.directory, stdout=subprocess.DEVNULL)
+    wait_until(server.answers, 10, "Redis answers on its socket")
+    yield
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def console(lab: Lab, bells: None, transactional_db: None) -> Iterator[Console]:
+    """The lab's hosts connected in the test's own database; no guests are removed, no faults undone."""
+    instance = Console(lab).connect()
+    yield instance
+    instance.close()
