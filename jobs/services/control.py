@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
+from jobs.engine.judgement import Verdict
 from jobs.engine.phases import ENDED, Phase
 from jobs.models import Migration, StaleTransition
 from jobs.services import live
@@ -39,7 +40,7 @@ def _cancel_queued(migration: Migration, name: str) -> bool:
             f"{name} cancelled the move before it began; nothing was changed.",
             cancel_requested_by=name,
             cancel_requested_at=timezone.now(),
-            verdict="NOT_MOVED",
+            verdict=Verdict.NOT_MOVED,
             outcome_sentence=f"Cancelled before it began. {migration.guest_name} was not touched.",
             help_desk_sentence=f"Nothing was changed. {migration.guest_name} is still on {migration.source_name}.",
         )

@@ -75,9 +75,12 @@ def settle(
     intent = build_intent(plan, call_succeeded=end is not None and end.error is None)
     settling = Settling(migration, source, destination, plan, intent, watcher)
     both, judgement = _settle(settling)
+    # A person may have asked for the cancel after this worker read the row.
+    migration.refresh_from_db(fields=["cancel_requested_at", "cancel_requested_by"])
+    asked = end.cancelled if end else migration.cancel_requested_at is not None
     outcome.conclude(settling.migration, outcome.Conclusion(
         plan=plan, both=both, judgement=judgement, error=end.error if end else None,
-        cancelled=end.cancelled if end else migration.cancel_requested_at is not None,
+        cancelled=asked or settling.abort_sent,
         leftovers=tuple(settling.leftovers), completed=settling.completed,
         elapsed_ms=end.elapsed_ms if end else None,
     ))  # fmt: skip
@@ -91,7 +94,7 @@ def _settle(settling: Settling) -> tuple[BothHosts, Judgement]:
             if not _wait(settling, both, judgement):
                 return both, judgement
             continue
-        outcome.enter(settling.migration, judgement, settling.plan)
+        outcome.enter(settling.migration, judgement, both)
         action = _next_action(settling, judgement)
         if action is None:
             return both, judgement
