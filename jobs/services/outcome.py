@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from hosts.errors import HostError
+from hosts.errors import GuestNotFound, HostError
 from hosts.facts.codec import to_data
 from hosts.facts.jobstats import JobStats
 from hosts.services import inventory
@@ -40,7 +40,7 @@ class Conclusion:
     elapsed_ms: int | None
 
 
-def enter(migration: Migration, judgement: Judgement, plan: Plan) -> None:
+def enter(migration: Migration, judgement: Judgement, both: BothHosts) -> None:
     """Announce what is about to be done, before it is: CONFIRMING, ROLLING_BACK or UNCONFIRMED."""
     wanted = {Verdict.MOVED: Phase.CONFIRMING, Verdict.NOT_MOVED: Phase.ROLLING_BACK}.get(
         judgement.verdict, Phase.UNCONFIRMED
@@ -50,13 +50,13 @@ def enter(migration: Migration, judgement: Judgement, plan: Plan) -> None:
     if not can_advance(Phase(migration.phase), wanted):
         migration.advance(Phase.UNCONFIRMED, "What both hosts say has changed; they are asked again.")
     if migration.phase != wanted:
-        migration.advance(wanted, judgement.sentence)
+        migration.advance(wanted, _asked(migration, both))
     live.publish_move(migration)
 
 
 def conclude(migration: Migration, end: Conclusion) -> None:
     """Write the end, or that it is not known yet. Then every browser's tree is made true."""
-    enter(migration, end.judgement, end.plan)
+    enter(migration, end.judgement, end.both)
     if end.judgement.verdict is Verdict.MOVED:
         _succeed(migration, end)
     elif end.judgement.verdict is Verdict.NOT_MOVED:
@@ -76,7 +76,9 @@ def note(migration: Migration, sentence: str) -> None:
     log.info("%s: %s", migration, sentence)
 
 
-def fail_untouched(migration: Migration, message: str, *, remedy: str = "", libvirt_text: str = "") -> None:
+def fail_untouched(
+    migration: Migration, message: str, *, remedy: str = "", libvirt_text: str = "", help_desk: str = ""
+) -> None:
     """Ended before libvirt was asked to move anything: refused, nothing was changed."""
     migration.advance(
         Phase.FAILED,
@@ -86,14 +88,18 @@ def fail_untouched(migration: Migration, message: str, *, remedy: str = "", libv
         error_remedy=remedy,
         verdict=Verdict.NOT_MOVED,
         outcome_sentence=f"{message} Nothing was changed: {migration.guest_name} was not touched.",
-        help_desk_sentence=_unchanged(migration),
+        help_desk_sentence=help_desk or _unchanged(migration),
     )
     log.info("%s: refused. %s", migration, message)
     live.publish_move(migration)
 
 
 def fail_untouched_by(migration: Migration, error: HostError) -> None:
-    fail_untouched(migration, error.message, remedy=error.remedy, libvirt_text=error.libvirt_text)
+    gone = f"Nothing was changed, but {migration.guest_name} was not found on {migration.source_name}."
+    fail_untouched(
+        migration, error.message, remedy=error.remedy, libvirt_text=error.libvirt_text,
+        help_desk=gone if isinstance(error, GuestNotFound) else "",
+    )  # fmt: skip
     refresh_inventory(migration)
 
 
@@ -222,6 +228,11 @@ def _common(migration: Migration, end: Conclusion, leftovers: list[str]) -> dict
         "downtime_ms": completed.downtime_ms if completed is not None else migration.downtime_ms,
         "statistics_data": to_data(completed) if completed is not None else migration.statistics_data,
     }
+
+
+def _asked(migration: Migration, both: BothHosts) -> str:
+    source, destination = describe(both.source.observation), describe(both.destination.observation)
+    return f"Both hosts were asked. {migration.source_name}: {source}; {migration.destination_name}: {destination}."
 
 
 def _verify(host: str, observation: Observation) -> str:
