@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from hosts.facts.xml import parse_xml
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# libvirt keeps NAME.xml in a folder: Linux allows 255 bytes for the name of a file.
+MAX_NAME_BYTES: Final = 251
 _DISK_TARGET: Final = re.compile(r"[a-z]{2,4}[a-z0-9]*")
 _HOST: Final = re.compile(
     r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[\w.-]+)?"
@@ -29,6 +31,8 @@ def find_text_problem(field: str, value: str) -> str:
 
 
 def _find_name_problem(name: str) -> str:
+    if len(name.encode()) > MAX_NAME_BYTES:
+        return f"is longer than {MAX_NAME_BYTES} bytes."
     return "may not contain “/”." if "/" in name else ""
 
 
