@@ -8,9 +8,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from hosts.facts.codec import from_data
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
+from hosts.parsed import parse_once
 from hosts.secrets import EncryptedJSONField
 
 # libvirt's own default range (qemu.conf migration_port_min, migration_port_max).
@@ -77,7 +77,7 @@ class Host(models.Model):
 
     @property
     def facts(self) -> HostFacts | None:
-        return None if self.facts_data is None else from_data(self.facts_data, HostFacts)
+        return None if self.facts_data is None else parse_once(self.facts_data, HostFacts)
 
     @property
     def silent(self) -> bool:
@@ -105,6 +105,8 @@ class Guest(models.Model):
     persistent = models.BooleanField()
     memory_bytes = models.BigIntegerField()
     vcpus = models.PositiveIntegerField()
+    # Of all its interfaces, separated by blanks: asked for by every check for clashes.
+    macs = models.TextField(blank=True, default="")
     reading_data = models.JSONField()
     read_at: models.DateTimeField[datetime, datetime] = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -124,7 +126,7 @@ class Guest(models.Model):
 
     @property
     def reading(self) -> GuestReading:
-        return from_data(self.reading_data, GuestReading)
+        return parse_once(self.reading_data, GuestReading)
 
 
 class PairReading(models.Model):

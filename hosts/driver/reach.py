@@ -54,7 +54,7 @@ def bounded(deadline: Deadline, action: Callable[[], T]) -> T:
     def run() -> None:
         try:
             future.set_result(action())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 — carried to whoever waits for the future
             future.set_exception(error)
 
     threading.Thread(target=run, name="bounded", daemon=True).start()

@@ -33,6 +33,7 @@ UPSERT_FIELDS = [
     "persistent",
     "memory_bytes",
     "vcpus",
+    "macs",
     "reading_data",
     "read_at",
     "gone_at",
@@ -137,6 +138,7 @@ def _guest_row(host: Host, reading: GuestReading, now: Any) -> Guest:
         host=host, domain_uuid=uuid.UUID(reading.domain_uuid), name=reading.name, state=reading.status.state.value,
         state_reason=reading.status.reason, persistent=reading.status.persistent,
         memory_bytes=reading.facts.memory_bytes, vcpus=reading.facts.vcpus, read_at=now, gone_at=None,
+        macs=" ".join(nic.mac for nic in reading.facts.nics),
         # Processor time counts up all the time: stored, every guest would differ at every reading.
         reading_data=to_data(replace(reading, cpu_time_ns=None)),
     )  # fmt: skip
@@ -147,5 +149,6 @@ def _differs(old: Guest | None, new: Guest) -> bool:
         old is None
         or old.gone_at is not None
         or (old.name, old.state, old.state_reason) != (new.name, new.state, new.state_reason)
+        or old.macs != new.macs
         or old.reading_data != new.reading_data
     )

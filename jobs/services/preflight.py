@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from hosts.facts.codec import from_data
 from hosts.facts.domain import GuestReading
@@ -100,7 +100,9 @@ def build_context(
         options=options,
         source=build_side(guest.host, guest.host.facts),
         destination=build_side(destination, destination.facts),
-        neighbours=None if destination.facts_data is None else _stored_neighbours(destination),
+        neighbours=None
+        if destination.facts_data is None
+        else _stored_neighbours(guest, destination, options),
         destination_reading=None if reading is None else from_data(reading, DestinationReading),
         peer_probe=None if probe is None else from_data(probe, PeerProbe),
         peer_address=pairs.peer_address(destination),
@@ -147,13 +149,17 @@ def planned_memory(destination: Host, except_domain: UUID | str) -> int:
     return guests.aggregate(total=Sum("memory_bytes"))["total"] or 0
 
 
-def _stored_neighbours(destination: Host) -> tuple[Neighbour, ...]:
-    rows = destination.guests.present().values_list(
-        "domain_uuid", "name", "state", "memory_bytes", "reading_data__facts__nics"
-    )
+def _stored_neighbours(guest: Guest, destination: Host, options: MoveOptions) -> tuple[Neighbour, ...]:
+    """Those with which this guest could clash: a host may have hundreds, and a dialog asks many hosts."""
+    clashing = Q(domain_uuid=guest.domain_uuid) | Q(name__in=[guest.name, options.destination_name])
+    for mac in guest.macs.split():
+        clashing |= Q(macs__icontains=mac)
+    rows = destination.guests.present().filter(clashing)
     return tuple(
-        Neighbour(str(domain_uuid), name, state, memory, tuple(nic["mac"] for nic in nics or ()))
-        for domain_uuid, name, state, memory, nics in rows
+        Neighbour(str(domain_uuid), name, state, memory, tuple(macs.split()))
+        for domain_uuid, name, state, memory, macs in rows.values_list(
+            "domain_uuid", "name", "state", "memory_bytes", "macs"
+        )
     )
 
 
