@@ -137,6 +137,7 @@ class PairReading(models.Model):
     destination = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
     destination_reading_data = models.JSONField(null=True)
     peer_probe_data = models.JSONField(null=True)
+    disk_capacity_data = models.JSONField(default=dict)  # disk target → bytes, as the source says
     error = models.TextField(blank=True)
     asked_at = models.DateTimeField(null=True)
     read_at = models.DateTimeField(null=True)

@@ -53,7 +53,8 @@ class TransferOrder:
 
     domain_uuid: str
     flags: frozenset[MigrateFlag]
-    parameters: Mapping[str, int | str | tuple[str, ...]] = field(default_factory=dict)
+    # May hold XML with the passwords of displays: never in a repr, never in a log.
+    parameters: Mapping[str, int | str | tuple[str, ...]] = field(default_factory=dict, repr=False)
     destination_uri: str = ""
 
 

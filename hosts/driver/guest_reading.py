@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -50,7 +51,7 @@ def read_guest(domain: Any, host: str) -> GuestReading | None:
             if is_code(error, "NO_DOMAIN"):
                 return None
             raise
-        return _read_one(domain, values, sets, host, block_jobs=True)
+        return _read_one(domain, values, sets, host, alone=True)
 
 
 # Bulk lists that answer, in one round trip each, what would else be asked of every guest.
@@ -98,10 +99,10 @@ def _uuids(virt: Any, name: str) -> set[str]:
 
 
 def _read_one(
-    domain: Any, values: dict[str, Any], sets: dict[str, set[str]], host: str, *, block_jobs: bool = False
+    domain: Any, values: dict[str, Any], sets: dict[str, set[str]], host: str, *, alone: bool = False
 ) -> GuestReading | None:
     try:
-        return _reading(domain, values, sets, block_jobs=block_jobs)
+        return _reading(domain, values, sets, alone=alone)
     except libvirt.libvirtError as error:
         if is_code(error, "NO_DOMAIN"):
             return None
@@ -130,9 +131,7 @@ def _unread(domain: Any, values: dict[str, Any], sets: dict[str, set[str]], reas
     )
 
 
-def _reading(
-    domain: Any, values: dict[str, Any], sets: dict[str, set[str]], *, block_jobs: bool
-) -> GuestReading:
+def _reading(domain: Any, values: dict[str, Any], sets: dict[str, set[str]], *, alone: bool) -> GuestReading:
     uuid = domain.UUIDString()
     member = {name: uuid in uuids for name, uuids in sets.items()}
     status = _status(domain, values, member)
@@ -147,7 +146,8 @@ def _reading(
         inactive_xml=inactive_xml,
         snapshot_count=domain.snapshotNum() if member["HAS_SNAPSHOT"] else 0,
         cpu_time_ns=values.get("cpu.time"),
-        extra=_extra(domain, facts, status, member, block_jobs=block_jobs),
+        disk_capacity_bytes=_capacities(domain, facts) if alone else {},
+        extra=_extra(domain, facts, status, member, alone=alone),
     )
 
 
@@ -171,18 +171,28 @@ def _descriptions(domain: Any, status: DomainStatus) -> tuple[str, str]:
 
 
 def _extra(
-    domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, block_jobs: bool
+    domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, alone: bool
 ) -> dict[str, str]:
     """`checkpoints`: "yes" when it has some; `ran_here`: "no" for a paused one whose processors have not run since
     it came; `block_jobs`: disks with one, only when one guest is read."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
     if status.state is DomainState.PAUSED and not _has_run_here(domain):
         extra["ran_here"] = "no"
-    if block_jobs and status.active:
+    if alone and status.active:
         extra["block_jobs"] = ",".join(
             disk.target for disk in facts.disks if _has_block_job(domain, disk.target)
         )
     return extra
+
+
+def _capacities(domain: Any, facts: DomainFacts) -> dict[str, int]:
+    """Virtual sizes in bytes. A disk that cannot be asked is left out: its size is not known."""
+    found = {}
+    for disk in facts.disks:
+        if not disk.empty:
+            with suppress(libvirt.libvirtError):
+                found[disk.target] = int(domain.blockInfo(disk.target)[0])
+    return found
 
 
 def _has_run_here(domain: Any) -> bool:

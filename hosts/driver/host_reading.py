@@ -35,7 +35,7 @@ def read_facts(virt: Any, host: str) -> HostFacts:
             cpu=_with_topology(capabilities.cpu, info),
             cpus=info[2],
             memory_bytes=info[1] * 1024 * 1024,
-            memory_free_bytes=_attempt("free memory", virt.getFreeMemory, None, unread),
+            memory_free_bytes=_attempt("free memory", lambda: _available_bytes(virt), None, unread),
             qemu_uid=capabilities.qemu_uid,
             qemu_gid=capabilities.qemu_gid,
             security_models=capabilities.security_models,
@@ -69,6 +69,16 @@ def _attempt(what: str, read: Callable[[], T], missing: T, unread: list[tuple[st
             raise
         unread.append((what, str(error)))
         return missing
+
+
+def _available_bytes(virt: Any) -> int:
+    """Free memory and what the kernel gives back on demand: a host full of page cache is not full of guests."""
+    try:
+        stats = virt.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
+    except libvirt.libvirtError:
+        return int(virt.getFreeMemory())
+    kib = sum(int(stats.get(name, 0)) for name in ("free", "buffers", "cached"))
+    return kib * 1024 if kib else int(virt.getFreeMemory())
 
 
 def _with_topology(cpu: HostCpu, info: list[Any]) -> HostCpu:

@@ -157,6 +157,9 @@ class GuestReading:
     inactive_xml: str
     snapshot_count: int | None = None
     cpu_time_ns: int | None = None
+    disk_capacity_bytes: dict[str, int] = field(
+        default_factory=dict
+    )  # target → virtual size; one guest read alone
     extra: dict[str, str] = field(default_factory=dict)
 
 

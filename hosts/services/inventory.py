@@ -139,8 +139,9 @@ def _guest_row(host: Host, reading: GuestReading, now: Any) -> Guest:
         state_reason=reading.status.reason, persistent=reading.status.persistent,
         memory_bytes=reading.facts.memory_bytes, vcpus=reading.facts.vcpus, read_at=now, gone_at=None,
         macs=" ".join(nic.mac for nic in reading.facts.nics),
-        # Processor time counts up all the time: stored, every guest would differ at every reading.
-        reading_data=to_data(replace(reading, cpu_time_ns=None)),
+        # Processor time counts up all the time, sizes come only with single readings: stored, every guest would
+        # differ at every reading.
+        reading_data=to_data(replace(reading, cpu_time_ns=None, disk_capacity_bytes={})),
     )  # fmt: skip
 
 

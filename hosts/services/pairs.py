@@ -58,14 +58,17 @@ def is_fresh(pair: PairReading | None) -> bool:
 
 def read_pair(guest: Guest, destination: Host) -> None:
     """Ask both hosts now and store the answers."""
-    reading, error = None, ""
+    reading, capacities, error = None, dict[str, int](), ""
     try:
+        with borrowed(guest.host) as connection:
+            alone = connection.find_guest_reading(str(guest.domain_uuid))
+            capacities = alone.disk_capacity_bytes if alone is not None else {}
         with borrowed(destination) as connection:
             reading = connection.read_for_guest(guest.reading, disk_paths=disk_paths(guest.reading))
     except HostError as failure:
         error = failure.message
     probe = probe_from_source(guest.host, destination, guest.reading)
-    store_pair(guest, destination, reading, probe, error)
+    store_pair(guest, destination, reading, probe, error, capacities)
 
 
 def probe_from_source(source: Host, destination: Host, reading: GuestReading) -> PeerProbe:
@@ -86,20 +89,25 @@ def store_pair(
     reading: DestinationReading | None,
     probe: PeerProbe | None,
     error: str = "",
+    capacities: dict[str, int] | None = None,
 ) -> None:
     PairReading.objects.update_or_create(
         domain_uuid=guest.domain_uuid, source=guest.host, destination=destination,
         defaults={
             "destination_reading_data": None if reading is None else to_data(reading),
             "peer_probe_data": None if probe is None else to_data(probe),
-            "error": error, "read_at": timezone.now(), "asked_at": None,
+            "disk_capacity_data": capacities or {}, "error": error, "read_at": timezone.now(), "asked_at": None,
         },
     )  # fmt: skip
     publish_inventory()
 
 
 def disk_paths(reading: GuestReading) -> tuple[str, ...]:
-    return tuple(disk.source_path for disk in reading.facts.disks if disk.source_path)
+    """Of every disk and of the images it is built on: all of them must be there."""
+    disks = reading.facts.disks
+    paths = [disk.source_path for disk in disks if disk.source_path]
+    paths += [path for disk in disks for path in disk.backing_paths if path.startswith("/")]
+    return tuple(dict.fromkeys(paths))
 
 
 def _claim_asking(guest: Guest, destination: Host) -> bool:

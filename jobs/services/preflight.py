@@ -107,6 +107,7 @@ def build_context(
         peer_probe=None if probe is None else from_data(probe, PeerProbe),
         peer_address=pairs.peer_address(destination),
         planned_memory_bytes=planned_memory(destination, guest.domain_uuid),
+        disk_capacity_bytes=pair.disk_capacity_data if pair is not None else {},
     )
 
 
@@ -124,6 +125,7 @@ def build_run_context(
         peer_probe=readings.peer_probe,
         peer_address=pairs.peer_address(destination),
         planned_memory_bytes=planned_memory(destination, readings.guest.domain_uuid),
+        disk_capacity_bytes=readings.guest.disk_capacity_bytes,
     )
 
 

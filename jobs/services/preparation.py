@@ -49,7 +49,8 @@ def _read(
         guest = source_port.find_guest_reading(str(migration.domain_uuid))
         if guest is None:
             raise GuestNotFound(
-                f"{migration.guest_name} is no longer on {source.name}.", remedy="Open the guest where it is now."
+                f"{migration.guest_name} is no longer on {source.name}.",
+                remedy="Open the guest where it is now.",
             )
         probe = pool.submit(_probe, stored, options, source, destination, guest)
         answer = pool.submit(destination_port.read_for_guest, guest, disk_paths=pairs.disk_paths(guest))
