@@ -6,15 +6,11 @@ Every check is printed, so that a failure says which of them did not hold.
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 import os
 import re
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +27,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from hosts.models import Guest, Host  # noqa: E402
 from jobs.models import Migration  # noqa: E402
 from jobs.services.waiting import NotPickedUp, wait_until_ended  # noqa: E402
+from tests.http_browser import HttpBrowser, NotAccepted  # noqa: E402
 from tests.lab import Lab, LabGuest  # noqa: E402
 
 T = TypeVar("T")
@@ -42,39 +39,6 @@ console = Console()
 
 class DemoFailed(Exception):
     """What did not work, in a sentence."""
-
-
-class Browser:
-    """As much of a browser as the demo needs: cookies and the CSRF token."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.jar))
-
-    def get(self, path: str) -> str:
-        with self.opener.open(self.url + path, timeout=30) as answer:
-            return str(answer.read().decode())
-
-    def post(self, path: str, fields: dict[str, str]) -> tuple[int, str]:
-        """Status and body; an error status is an answer here."""
-        data = urllib.parse.urlencode(fields).encode()
-        headers = {"X-CSRFToken": self._token(), "Referer": self.url, "HX-Request": "true"}
-        request = urllib.request.Request(self.url + path, data, headers)  # noqa: S310 — our own address
-        try:
-            with self.opener.open(request, timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def log_in(self, name: str, password: str) -> None:
-        self.get("/login/")
-        _, page = self.post("/login/", {"username": name, "password": password})
-        if "sessionid" not in page and not any("session" in cookie.name for cookie in self.jar):
-            raise DemoFailed(f"Logging in as {name} failed.")
-
-    def _token(self) -> str:
-        return next((cookie.value or "" for cookie in self.jar if "csrf" in cookie.name), "")
 
 
 @dataclass
@@ -94,7 +58,7 @@ def main() -> int:
     lab = Lab.attach(sys.argv[1] if len(sys.argv) > 1 else "demo")
     try:
         return move_once(state, lab, lab.guests[GUEST])
-    except (DemoFailed, NotPickedUp) as error:
+    except (DemoFailed, NotAccepted, NotPickedUp) as error:
         console.print(f"[red]✗[/] {error}")
         return 1
 
@@ -104,7 +68,7 @@ def move_once(state: Path, lab: Lab, guest: LabGuest) -> int:
     _wait(lambda: guest.sequence(_host_of(guest)), "the guest writes its numbers", READY_WITHIN_S)
     source = _host_of(guest)
     destination = next(name for name in lab.hosts if name != source)
-    browser = Browser(json.loads((state / "runtime.json").read_text())["url"])
+    browser = HttpBrowser(json.loads((state / "runtime.json").read_text())["url"])
     account, password = next(iter(json.loads((state / "secrets" / "demo_accounts.json").read_text()).items()))
     browser.log_in(account, password)
     with guest.ping_gap_ms() as pings:
@@ -122,28 +86,15 @@ def move_once(state: Path, lab: Lab, guest: LabGuest) -> int:
     return 1 if checks.failed else 0
 
 
-def ask_for_move(browser: Browser, guest: LabGuest, source: str, destination: str) -> Migration:
-    """Open the dialog and press "Migrate", as a person does, until the readings it asked for are there."""
+def ask_for_move(browser: HttpBrowser, guest: LabGuest, source: str, destination: str) -> Migration:
+    """As a person does: open the dialog, press "Migrate"."""
     row = _wait(
         lambda: Guest.objects.present().filter(name=guest.name, host__name=source).first(),
         "the guest is known",
         30,
     )
-    target = Host.objects.get(name=destination)
-    dialog = f"/guests/{row.pk}/migrate/"
-    browser.get(f"{dialog}?destination={target.pk}")
-    fields = {
-        "destination": str(target.pk), "kind": "live", "control": "peer-to-peer", "storage": "shared",
-        "stays": "for-good", "timeout_action": "suspend", "reason": "bin/demo --once",
-    }  # fmt: skip
-    deadline = time.monotonic() + READY_WITHIN_S
-    while True:
-        status, body = browser.post(f"{dialog}start/", fields)
-        if status == 200:
-            return Migration.objects.filter(domain_uuid=row.domain_uuid).latest("requested_at")
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"The move was not accepted ({status}): {_text_of(body)}")
-        time.sleep(0.3)
+    browser.migrate(row.pk, Host.objects.get(name=destination).pk, "bin/demo --once")
+    return Migration.objects.filter(domain_uuid=row.domain_uuid).latest("requested_at")
 
 
 def watch(migration: Migration) -> Migration:
@@ -223,10 +174,6 @@ def _wait(condition: Callable[[], T | None], what: str, within_s: float) -> T:
         if time.monotonic() > deadline:
             raise DemoFailed(f"Not within {within_s:.0f} s: {what}.")
         time.sleep(0.1)
-
-
-def _text_of(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())[:600]
 
 
 if __name__ == "__main__":

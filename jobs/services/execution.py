@@ -21,7 +21,8 @@ from jobs.engine.plan import Plan, SwitchOver, complete_order, load_plan
 from jobs.engine.progress import ProgressSample, advance_progress
 from jobs.models import Migration, ProgressPoint, StaleTransition
 from jobs.options import Control, MoveOptions, parse_options
-from jobs.services import live, outcome, preparation, settlement
+from jobs.services import outcome, preparation, publishing, settlement
+from jobs.services.publishing import publish_soon
 from jobs.services.reconcile import ring_waiting
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def _guarded(migration: Migration, step: Callable[[Run], None]) -> None:
     """Whatever goes wrong, the row stays true: fenced off → stop writing; a fault → let the lease lapse."""
     hosts = {migration.source_id, migration.destination_id}
     try:
-        live.publish_move(migration)
+        publish_soon(migration)
         step(build_run(migration))
     except StaleTransition as stale:
         log.warning("Stopped working on %s: %s", migration, stale)
@@ -66,6 +67,7 @@ def _guarded(migration: Migration, step: Callable[[Run], None]) -> None:
         _give_up(migration)
     finally:
         ring_waiting(hosts)
+        publishing.flush()
 
 
 def build_run(migration: Migration) -> Run:
@@ -133,7 +135,7 @@ def _transfer(
         inactive_xml=guest.read_xml(secure=True, inactive=True),
     )
     migration.advance(Phase.TRANSFERRING, outcome.sentence_of_start(migration, plan))
-    live.publish_move(migration)
+    publish_soon(migration)
     transfer = Transfer(
         acting=guest,
         polling=_guest(polling, migration),
@@ -175,7 +177,7 @@ class Recorder:
         # When libvirt said it, so that every reader can tell how old the figures are.
         self.migration.write(progress_data=to_data(sample) | {"read_at_ms": time.time_ns() // 1_000_000})
         self._record_point(sample, elapsed_ms)
-        live.publish_move(self.migration)
+        publish_soon(self.migration)
 
     def on_postcopy(self) -> None:
         if self.migration.phase == Phase.TRANSFERRING:
@@ -183,11 +185,11 @@ class Recorder:
                 Phase.POSTCOPY,
                 f"{self.migration.guest_name} runs on {self.migration.destination_name}; its memory follows.",
             )
-            live.publish_move(self.migration)
+            publish_soon(self.migration)
 
     def on_note(self, sentence: str) -> None:
         outcome.note(self.migration, sentence)
-        live.publish_move(self.migration)
+        publish_soon(self.migration)
 
     def cancel_wanted(self) -> bool:
         self.keep_lease()

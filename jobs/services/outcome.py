@@ -20,8 +20,9 @@ from jobs.engine.plan import Plan
 from jobs.models import Migration, Transition
 from jobs.options import Kind
 from jobs.preflight.findings import Finding
-from jobs.services import live, tidying
+from jobs.services import tidying
 from jobs.services.observing import BothHosts
+from jobs.services.publishing import publish_soon
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def enter(migration: Migration, judgement: Judgement, both: BothHosts) -> None:
         migration.advance(Phase.UNCONFIRMED, "What both hosts say has changed; they are asked again.")
     if migration.phase != wanted:
         migration.advance(wanted, _asked(migration, both))
-    live.publish_move(migration)
+    publish_soon(migration)
 
 
 def conclude(migration: Migration, end: Conclusion) -> None:
@@ -63,7 +64,7 @@ def conclude(migration: Migration, end: Conclusion) -> None:
         _fail(migration, end)
     else:
         _leave_unconfirmed(migration, end)
-    live.publish_move(migration)
+    publish_soon(migration)
     refresh_inventory(migration)
 
 
@@ -91,7 +92,7 @@ def fail_untouched(
         help_desk_sentence=help_desk or _unchanged(migration),
     )
     log.info("%s: refused. %s", migration, message)
-    live.publish_move(migration)
+    publish_soon(migration)
 
 
 def fail_untouched_by(migration: Migration, error: HostError) -> None:
@@ -123,7 +124,7 @@ def cancel_untouched(migration: Migration) -> None:
         outcome_sentence=f"Cancelled before the move began. {migration.guest_name} was not touched.",
         help_desk_sentence=_unchanged(migration),
     )
-    live.publish_move(migration)
+    publish_soon(migration)
 
 
 def sentence_of_start(migration: Migration, plan: Plan) -> str:
