@@ -36,8 +36,9 @@ def dock_row(page: Page, guest: str) -> Locator:
 
 
 def open_dialog(page: Page, guest: str, target: str = "jupiter") -> Locator:
-    """Right click, "Migrate…", the target; returns the dialog once it has asked both hosts."""
-    tree_guest(page, guest).click(button="right")
+    """Right click on the guest of the other host, "Migrate…", the target; returns the dialog once it has asked."""
+    source = {"jupiter": "mercury", "mercury": "jupiter"}[target]
+    tree_guest(page, guest, source).click(button="right")
     page.locator("#item-menu").get_by_role("menuitem", name="Migrate…").click()
     return choose_target(page, target)
 
