@@ -45,7 +45,7 @@ def delay_lines(lab: Lab, product: Product, guest: LabGuest) -> list[str]:
     return [
         f"delay from reading libvirt's figures to drawn in Chromium, {len(delays)} updates of {MOVES} moves",
         f"  median {statistics.median(delays):.0f} ms   95th percentile {high:.0f} ms   max {delays[-1]:.0f} ms",
-        "  (libvirt is read every 200 ms, which adds at most that)",
+        "  (libvirt is read every 250 ms, which adds at most that)",
     ]
 
 

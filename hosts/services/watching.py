@@ -26,8 +26,9 @@ from hosts.services.connections import build_spec
 
 log = logging.getLogger(__name__)
 
-# One libvirt call makes several events (started, resumed, defined): they are answered together.
-GATHER_S = 0.1
+# One libvirt call makes several events (started, resumed, defined): they are answered together, and a guest that
+# is just arriving is left alone for this long. A browser is to see a change within two seconds.
+GATHER_S = 0.4
 LOOK_AT_HOSTS_EVERY_S = 3.0
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 20.0
 

@@ -18,7 +18,7 @@ from hosts.ports import GuestPort, HostPort, TransferOrder
 from jobs.engine.convergence import StallWatch, Steer, advance_stall, decide_steer, is_stalled
 from jobs.options import MoveOptions
 
-POLL_S = 0.2  # libvirt's numbers must be in the browser within 500 ms
+POLL_S = 0.25  # libvirt's numbers must be in the browser within 500 ms
 # libvirt.md, fact 3: seen this long, the reply of the destination is lost and libvirt will restart the source.
 TAKEN_OVER_FOR_S = 3.0
 
