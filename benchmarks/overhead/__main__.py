@@ -152,7 +152,8 @@ def find_end(product: Product) -> tuple[str, str] | None:
         "select requested_at, ended_at, phase, error_text from jobs_migration order by id desc limit 1",
     )
     asked, ended, phase, error = rows[0]
-    assert phase not in ("failed", "cancelled"), error
+    if phase in ("failed", "cancelled"):
+        raise RuntimeError(f"the move {phase}: {error}")
     return (asked, ended) if phase == "succeeded" else None
 
 
