@@ -39,6 +39,9 @@ def worker_name() -> str:
 
 def claim_queued(migration_id: int) -> Migration | None:
     """QUEUED → PREPARING for exactly one caller, within the slots of both hosts. None: not ours, or no slot yet."""
+    # Asked first without a transaction: a bell rung twice must not wait for SQLite's one write lock.
+    if not Migration.objects.filter(pk=migration_id, phase=Phase.QUEUED).exists():
+        return None
     with transaction.atomic():
         migration = Migration.objects.filter(pk=migration_id, phase=Phase.QUEUED).first()
         if migration is None or migration.source_id is None or migration.destination_id is None:
