@@ -43,7 +43,7 @@ def in_background() -> Iterator[Callable[[Callable[[], None]], Callable[[], Base
         def run() -> None:
             try:
                 action()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 — whatever it is, the test is to show it
                 errors.append(error)
 
         thread = threading.Thread(target=run)
