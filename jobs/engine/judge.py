@@ -48,7 +48,7 @@ def judge(source: Observation, destination: Observation, intent: Intent) -> Judg
 def _source_silent(pair: Pair) -> Judgement:
     there = pair.destination_class is Class.RUNNING or finished_paused(pair)
     if there and pair.intent.call_succeeded and not pair.destination_busy:
-        return moved(pair, "What stays behind on the source is put in order when it answers.")
+        return moved(pair, "What stays behind on the source could not be put in order: it does not answer.")
     return unknown(pair, "The source does not answer, so it is not known whether it has let the guest go.")
 
 

@@ -14,7 +14,7 @@ from hosts.facts.jobstats import JobStats
 from hosts.services import inventory
 from hosts.services.connections import borrowed
 from jobs.engine.judgement import Judgement, Verdict
-from jobs.engine.observation import Absent, Observation, Seen, describe
+from jobs.engine.observation import Absent, Observation, Seen, Unreachable, describe
 from jobs.engine.phases import Phase, can_advance
 from jobs.engine.plan import Plan
 from jobs.models import Migration, Transition
@@ -155,7 +155,7 @@ def refresh_inventory(migration: Migration) -> None:
 
 
 def _succeed(migration: Migration, end: Conclusion) -> None:
-    leftovers = list(end.leftovers)
+    leftovers = [*end.leftovers, *_left_at_silent_source(migration, end)]
     if migration.source_autostart and end.plan.options.persistent:
         leftovers += _carry_autostart(migration)
     migration.advance(
@@ -165,6 +165,16 @@ def _succeed(migration: Migration, end: Conclusion) -> None:
         **(error_fields(end.error) if end.error else {}),
     )
     log.info("%s", end.judgement.sentence)
+
+
+def _left_at_silent_source(migration: Migration, end: Conclusion) -> list[str]:
+    """Nobody comes back to a move that has ended: what could not be removed is told to a person."""
+    if not isinstance(end.both.source.observation, Unreachable) or not end.plan.undefine_source:
+        return []
+    return [
+        f"{migration.source_name} did not answer at the end: it still defines {migration.guest_name}. Do not start "
+        f"it there; when the host answers: virsh undefine {migration.domain_uuid}"
+    ]
 
 
 def _carry_autostart(migration: Migration) -> list[str]:

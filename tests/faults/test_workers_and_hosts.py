@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from jobs import queue
+from jobs.engine.perform import TransferEnd
 from jobs.engine.phases import Phase
+from jobs.engine.plan import load_plan
 from jobs.models import Migration
 from jobs.options import parse_options
 from jobs.services import execution, settlement
@@ -212,6 +215,28 @@ def test_link_between_the_hosts_cut_for_good_ends_the_move_and_not_the_guest(
     worker.join_and_raise(90)
     row = console.take_over(migration)
     check_stayed(console, guest, row, before)
+
+
+def test_source_that_falls_silent_after_success_leaves_a_definition_that_is_named(
+    console: Console, guest: LabGuest
+) -> None:
+    migration = kill_worker_in_the_middle(console, guest)
+    uuid = str(migration.domain_uuid)
+    wait_until(lambda: guest.where() == {"mercury": "shut off", "jupiter": "running"}, 40, "libvirt is done")
+    console.lab.hosts["mercury"].pause_libvirtd()
+    adopted = queue.adopt(migration.pk)
+    assert adopted is not None
+    run = execution.build_run(adopted)
+    end = TransferEnd(error=None, elapsed_ms=1)  # as if the worker had still heard of libvirt's success
+    settlement.settle(
+        adopted, run.source, run.destination, load_plan(adopted.plan_data), end, execution.Recorder(run)
+    )
+    console.lab.hosts["mercury"].resume_libvirtd()
+    row = console.reread(migration)
+    assert (row.phase, row.verdict) == (Phase.SUCCEEDED, "moved")
+    assert row.source_state.startswith("does not answer")
+    assert any("still defines quiet" in leftover for leftover in row.leftovers_data)
+    assert console.on_hosts(uuid)["mercury"].state == "shut off"
 
 
 def test_silent_destination_leaves_the_outcome_open_until_it_answers(
