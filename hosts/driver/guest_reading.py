@@ -11,7 +11,7 @@ from typing import Any
 import libvirt
 
 from hosts.driver.errors import is_code, translate
-from hosts.driver.guest import read_job_type
+from hosts.driver.guest import INCOMING, read_job_type
 from hosts.driver.parallel import read_all
 from hosts.driver.states import domain_state, state_reason
 from hosts.facts.domain import (
@@ -135,6 +135,8 @@ def _reading(domain: Any, values: dict[str, Any], sets: dict[str, set[str]], *, 
     uuid = domain.UUIDString()
     member = {name: uuid in uuids for name, uuids in sets.items()}
     status = _status(domain, values, member)
+    # Of a guest that is just arriving, libvirt answers what needs its QEMU only when it has arrived, or after 30 s.
+    alone = alone and status.job != INCOMING
     xml, inactive_xml = _descriptions(domain, status)
     facts = parse_domain(xml)
     return GuestReading(
@@ -176,7 +178,8 @@ def _extra(
     """`checkpoints`: "yes" when it has some; `ran_here`: "no" for a paused one whose processors have not run since
     it came; `block_jobs`: disks with one, only when one guest is read."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
-    if status.state is DomainState.PAUSED and not _has_run_here(domain):
+    arrives = status.job == INCOMING
+    if status.state is DomainState.PAUSED and not arrives and not _has_run_here(domain):
         extra["ran_here"] = "no"
     if alone and status.active:
         extra["block_jobs"] = ",".join(

@@ -1,6 +1,8 @@
 """Reads hosts into the database: on a period, on demand and when libvirt reports an event.
 
 Silence never deletes anything. A guest that a host no longer knows, by that host's own word, gets `gone_at`.
+Several processes read the same host. A slow reading must not undo what a later question has found out, so
+`read_at` of a guest is when the host was asked, and only an answer to a later question changes its row.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import logging
 import uuid
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -51,28 +54,32 @@ def request_refresh(host_ids: Iterable[int] | None = None) -> None:
 
 def refresh_host(host: Host) -> bool:
     """Read one host anew. True when it answered; otherwise it is marked silent and what is known stays."""
+    asked_at = timezone.now()
     try:
         with borrowed(host) as connection:
             facts, readings = connection.read_facts(), connection.read_guests()
     except HostError as error:
         record_silence(host, error)
         return False
-    record_reading(host, facts, readings)
+    record_reading(host, facts, readings, asked_at)
     return True
 
 
 def refresh_guest(host: Host, connection: HostPort, domain_uuid: str) -> None:
     """Read one guest after an event. Cheaper than the whole host, so that browsers see it at once."""
+    asked_at = timezone.now()
     reading = connection.find_guest_reading(domain_uuid)
     if reading is None:
-        changed = bool(_mark_gone(Guest.objects.filter(host=host, domain_uuid=domain_uuid)))
+        changed = bool(_mark_gone(Guest.objects.filter(host=host, domain_uuid=domain_uuid), asked_at))
     else:
-        changed = _store_guests(host, (reading,))
+        changed = _store_guests(host, (reading,), asked_at)
     if changed:
         publish_inventory()
 
 
-def record_reading(host: Host, facts: HostFacts, readings: tuple[GuestReading, ...]) -> None:
+def record_reading(
+    host: Host, facts: HostFacts, readings: tuple[GuestReading, ...], asked_at: datetime
+) -> None:
     now = timezone.now()
     with transaction.atomic():
         was_silent = host.contact != Contact.REACHABLE
@@ -80,9 +87,9 @@ def record_reading(host: Host, facts: HostFacts, readings: tuple[GuestReading, .
             host, contact=Contact.REACHABLE, contact_error="", contact_error_remedy="", contact_step="",
             tried_at=now, read_at=now, facts_data=to_data(replace(facts, read_at=now)),
         )  # fmt: skip
-        stored = _store_guests(host, readings)
+        stored = _store_guests(host, readings, asked_at)
         known = [reading.domain_uuid for reading in readings]
-        gone = _mark_gone(Guest.objects.filter(host=host).exclude(domain_uuid__in=known))
+        gone = _mark_gone(Guest.objects.filter(host=host).exclude(domain_uuid__in=known), asked_at)
     if was_silent:
         log.info("%s answers: %d guests.", host.name, len(readings))
     if stored or gone or was_silent:
@@ -109,28 +116,40 @@ def write_host(host: Host, **changes: Any) -> None:
         setattr(host, name, value)
 
 
-def _mark_gone(guests: Any) -> int:
-    return int(guests.filter(gone_at=None).update(gone_at=timezone.now()))
+def _mark_gone(guests: Any, asked_at: datetime) -> int:
+    return int(guests.filter(gone_at=None, read_at__lt=asked_at).update(gone_at=asked_at))
 
 
-def _store_guests(host: Host, readings: tuple[GuestReading, ...]) -> bool:
+def _store_guests(host: Host, readings: tuple[GuestReading, ...], asked_at: datetime | None = None) -> bool:
     """Upsert what changed; the rest only gets a new `read_at`. True when something a person can see changed."""
-    now = timezone.now()
+    asked_at = asked_at or timezone.now()
     known = {
         str(row.domain_uuid): row
         for row in Guest.objects.filter(
             host=host, domain_uuid__in=[reading.domain_uuid for reading in readings]
         )
     }
-    rows = [_guest_row(host, reading, now) for reading in readings]
+    rows = [
+        _guest_row(host, reading, asked_at)
+        for reading in readings
+        if not _is_newer(known.get(reading.domain_uuid.lower()), asked_at)
+    ]
     changed = [row for row in rows if _differs(known.get(str(row.domain_uuid)), row)]
     if changed:
         Guest.objects.bulk_create(
             changed, batch_size=500, update_conflicts=True, update_fields=UPSERT_FIELDS,
             unique_fields=["host", "domain_uuid"],
         )  # fmt: skip
-    Guest.objects.filter(pk__in=[row.pk for row in known.values()]).update(read_at=now)
+    seen = Guest.objects.filter(pk__in=[row.pk for row in known.values()], read_at__lt=asked_at)
+    seen.update(read_at=asked_at)
     return bool(changed)
+
+
+def _is_newer(known: Guest | None, asked_at: datetime) -> bool:
+    """Also of a guest that is gone: what was last found out of it is when it went."""
+    if known is None:
+        return False
+    return max(known.read_at, known.gone_at or known.read_at) > asked_at
 
 
 def _guest_row(host: Host, reading: GuestReading, now: Any) -> Guest:

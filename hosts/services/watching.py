@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db import close_old_connections
 from django.db import connection as database
+from django.utils import timezone
 
 from hosts.driver.connection import Connection, open_connection
 from hosts.driver.events import DomainEvent, EventKind, watch_domain_events
@@ -67,7 +68,8 @@ class HostWatch(threading.Thread):
         try:
             watch_domain_events(link, self._note)
             # Only now: what changed before the events were registered must not be missed.
-            inventory.record_reading(host, link.read_facts(), link.read_guests())
+            asked_at = timezone.now()
+            inventory.record_reading(host, link.read_facts(), link.read_guests(), asked_at)
             self._answer_events(host, link)
         except HostError as error:
             inventory.record_silence(host, error)
