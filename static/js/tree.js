@@ -70,13 +70,13 @@ function show() {
   }
 }
 // Who comes to a guest's page from elsewhere finds it in the tree, also below a folded host or out of sight.
-let shownPlace = null;
+let revealed = null;
 async function reveal() {
   show();
-  if (location.pathname === shownPlace) return;
-  shownPlace = location.pathname;
-  const [, guest] = /^\/guests\/(\d+)\//.exec(shownPlace) ?? [];
-  const host = guest && document.getElementById(`tree-host-${document.querySelector("#page-guest")?.dataset.host}`);
+  const page = document.getElementById("page-guest"); // the address may change before the page does
+  if (page?.dataset.guest === revealed) return;
+  revealed = page?.dataset.guest;
+  const host = page && document.getElementById(`tree-host-${page.dataset.host}`);
   if (host && !isOpen(host) && !filter?.value) await unfold(host);
   tree.querySelector('[aria-selected="true"]')?.firstElementChild.scrollIntoView({ block: "nearest" });
 }
