@@ -64,6 +64,22 @@ def product(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prod
         yield instance
 
 
+@pytest.fixture
+def clean_lab(lab: Lab) -> Lab:
+    """The lab without guests and faults. The next test cleans up before itself; doing it twice takes a minute."""
+    lab.reset()
+    return lab
+
+
+@pytest.fixture(scope="module")
+def still_lab(lab: Lab) -> Lab:
+    """For tests that only look: two guests that are shut off on mercury, one on jupiter."""
+    lab.reset()
+    for host, name in (("mercury", "alpha01"), ("mercury", "beta01"), ("jupiter", "gamma01")):
+        lab.create_guest(host, name, start=False)
+    return lab
+
+
 @pytest.fixture(scope="session")
 def signed_in(browser: Browser, product: Product) -> dict[str, Any]:
     """Account → the cookies of somebody who has logged in through the page."""
@@ -90,7 +106,9 @@ def open_page(
     """Open a browser of one's own: `open_page("/hosts/", user="admin")`. None: nobody has logged in."""
     contexts: list[BrowserContext] = []
 
-    def open_one(path: str = "/", *, user: str | None = "operator", live: bool = True, **options: Any) -> Page:
+    def open_one(
+        path: str = "/", *, user: str | None = "operator", live: bool = True, **options: Any
+    ) -> Page:
         settings = {"base_url": product.url, "viewport": {"width": 1280, "height": 800}, **options}
         context = browser.new_context(storage_state=signed_in[user] if user else None, **settings)
         contexts.append(context)

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-SLOW_MIB_PER_S = 12  # a quiet 256 MiB guest then takes about ten seconds: long enough to watch
+SLOW_MIB_PER_S = 16  # a quiet 256 MiB guest then takes about six seconds: long enough to watch
 MOVE_WITHIN_MS = 60_000
 ENDED = re.compile(r"\bis-ended\b")
 
@@ -21,13 +21,17 @@ def sign_in(page: Page, name: str, password: str) -> None:
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
 
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
 def tree_host(page: Page, name: str) -> Locator:
-    return page.locator(f"#tree [data-kind=host][data-name={json.dumps(name)}]")
+    return page.locator(f"#tree [data-kind=host][data-name={_quoted(name)}]")
 
 
 def tree_guest(page: Page, name: str, host: str | None = None) -> Locator:
     within = tree_host(page, host) if host else page.locator("#tree")
-    return within.locator(f"[data-kind=guest][data-name={json.dumps(name)}]")
+    return within.locator(f"[data-kind=guest][data-name={_quoted(name)}]")
 
 
 def dock_row(page: Page, guest: str) -> Locator:
@@ -58,7 +62,9 @@ def set_bandwidth(form: Locator, mib_per_s: int = SLOW_MIB_PER_S) -> None:
     form.locator("#migrate-advanced > summary").click()
 
 
-def start_move(page: Page, guest: str, target: str = "jupiter", mib_per_s: int | None = SLOW_MIB_PER_S) -> Locator:
+def start_move(
+    page: Page, guest: str, target: str = "jupiter", mib_per_s: int | None = SLOW_MIB_PER_S
+) -> Locator:
     """Through the dialog; returns its row in the task dock."""
     form = open_dialog(page, guest, target)
     if mib_per_s:
@@ -91,7 +97,8 @@ RECORD = """
         add(record.percents, row.querySelector(".dock-percent")?.textContent.trim());
         add(record.steps, row.dataset.step);
     };
-    new MutationObserver(look).observe(document.getElementById("dock"), { subtree: true, childList: true, characterData: true, attributes: true });
+    const everything = { subtree: true, childList: true, characterData: true, attributes: true };
+    new MutationObserver(look).observe(document.getElementById("dock"), everything);
     look();
 }
 """

@@ -81,8 +81,12 @@ def test_two_people_press_migrate_and_one_is_told_by_whom(clean_lab, open_page, 
     expect(screens.dock_row(operator, "web05")).to_be_visible()
     address = screens.dock_row(operator, "web05").get_by_role("link").get_attribute("href")
     move = operator.request.get(address).text()
-    winner, loser, page = ("operator", "admin", admin) if "<b>operator</b>" in move else ("admin", "operator", operator)
+    winner, loser, page = (
+        ("operator", "admin", admin) if "<b>operator</b>" in move else ("admin", "operator", operator)
+    )
     told = page.locator("#migrate-form")
-    expect(told).to_contain_text(re.compile(rf"being moved already: {winner}|Already being moved by {winner}"))
+    expect(told).to_contain_text(
+        re.compile(rf"being moved already: {winner}|Already being moved by {winner}")
+    )
     expect(told).not_to_contain_text(f"by {loser}")
     screens.expect_ended(screens.dock_row(operator, "web05"), "moved")

@@ -13,7 +13,11 @@ from tests.browser.guests import create_shown
 from tests.product import Product
 
 ANSWER_WITHIN_S = 10
-MAKE_ACCOUNTS = "import json\nfrom hosts.management.commands.demo_setup import make_accounts\nprint(json.dumps(make_accounts()))"
+MAKE_ACCOUNTS = """
+import json
+from hosts.management.commands.demo_setup import make_accounts
+print(json.dumps(make_accounts()))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,9 @@ def test_first_host_is_connected_over_ssh_and_its_key_is_shown_nowhere(
     expect(page.locator("#offered-keys code").first).to_contain_text("SHA256:")
     accept_keys(page)
     expect(failed_step(page).locator(".step-label")).to_contain_text("Login")
-    expect(failed_step(page).locator(".remedy")).to_contain_text(f"ssh-copy-id -p 22 -i KEY.pub root@{host.address}")
+    expect(failed_step(page).locator(".remedy")).to_contain_text(
+        f"ssh-copy-id -p 22 -i KEY.pub root@{host.address}"
+    )
 
     secret = clean_lab.credentials.ssh_private_key_path.read_text()
     page.get_by_label("SSH private key").fill(secret)

@@ -6,14 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import screens
-from tests.browser.guests import create_shown
 
 
 @pytest.fixture
-def guests(clean_lab, page):
-    for name in ("alpha01", "beta01"):
-        create_shown(clean_lab, page, "mercury", name, start=False)
-    create_shown(clean_lab, page, "jupiter", "gamma01", start=False)
+def guests(still_lab, page):
+    for host, name in (("mercury", "alpha01"), ("mercury", "beta01"), ("jupiter", "gamma01")):
+        expect(screens.tree_guest(page, name, host)).to_be_visible()
 
 
 def focused(page):
@@ -59,7 +57,9 @@ def test_dialog_opened_by_key_keeps_the_focus_inside_and_gives_it_back(guests, p
     for key in ["Tab"] * 30 + ["Shift+Tab"] * 35:
         page.keyboard.press(key)
         # The browser's own bars come after the last control; nothing of the page behind does.
-        assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('#dialog')")
+        assert page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#dialog')"
+        )
     page.keyboard.press("Escape")
     expect(page.locator("#dialog")).to_be_hidden()
     expect(screens.tree_guest(page, "beta01")).to_be_focused()

@@ -34,7 +34,7 @@ def test_name_and_description_full_of_markup_are_text_everywhere(clean_lab, open
     frames: list[str] = []
     with page.expect_websocket() as opened:
         page.reload()
-    opened.value.on("framereceived", frames.append)
+    opened.value.on("framereceived", lambda frame: frames.append(str(frame)))
     form = screens.open_dialog(page, NAME, "jupiter")
     expect(form.locator("#dialog-title")).to_contain_text(NAME)
     form.get_by_label("Reason").fill(DESCRIPTION)

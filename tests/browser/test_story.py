@@ -41,14 +41,20 @@ def test_person_moves_running_guest_and_finds_it_in_history(clean_lab, product, 
     percents = screens.recorded_percents(page, "web01")
     assert len(percents) >= 2
     assert percents == sorted(percents)
-    steps = [ORDER.index(step.partition(":")[2]) for step in screens.recorded_steps(page, "web01") if step[-1] != ":"]
+    steps = [
+        ORDER.index(step.partition(":")[2])
+        for step in screens.recorded_steps(page, "web01")
+        if step[-1] != ":"
+    ]
     assert steps == sorted(steps)
     points = page.request.get(f"{address}points/").json()["points"]
     assert len([point for point in points if point["transfer"]]) >= 2
 
     move = page.locator(".move-page")
     expect(move.locator(".step[data-state=done]")).to_have_count(6)
-    expect(move.locator(".verified li")).to_contain_text([re.compile("^mercury: "), re.compile("^jupiter: .*running")])
+    expect(move.locator(".verified li")).to_contain_text(
+        [re.compile("^mercury: "), re.compile("^jupiter: .*running")]
+    )
     expect(move.locator(".move-result")).to_contain_text(re.compile(r"\d m?s\s*Pause of the guest, measured"))
     move.get_by_text("The same with virsh").click()
     expect(move.locator("[id^=virsh-]")).to_have_text(line)
