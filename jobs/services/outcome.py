@@ -171,10 +171,11 @@ def _left_at_silent_source(migration: Migration, end: Conclusion) -> list[str]:
     """Nobody comes back to a move that has ended: what could not be removed is told to a person."""
     if not isinstance(end.both.source.observation, Unreachable) or not end.plan.undefine_source:
         return []
-    return [
+    sentence = (
         f"{migration.source_name} did not answer at the end: it still defines {migration.guest_name}. Do not start "
         f"it there; when the host answers: virsh undefine {migration.domain_uuid}"
-    ]
+    )
+    return [sentence]
 
 
 def _carry_autostart(migration: Migration) -> list[str]:

@@ -49,6 +49,8 @@ def hosts_as_seen(console: Console) -> Snapshot:
     """Everything on both hosts that a refused move must leave alone."""
 
     def look() -> tuple[Any, ...]:
+        for host in console.lab.hosts.values():  # a preflight refreshes them, too
+            host.virsh("pool-refresh VM; pool-refresh local")
         return tuple(
             (name, host.virsh("list", "--all"), host.virsh("vol-list", "VM"), host.virsh("vol-list", "local"))
             for name, host in console.lab.hosts.items()
