@@ -7,6 +7,10 @@ namespace) hangs on that bridge by one veth pair, so its own firewall sees only 
     root: vmlab<n> .254 ── console ┐
     storage: .253 ─────────── bridge0 ── port1 ── uplink ─ br0 .1 (mercury, its guests)
                                    └──── port2 ── uplink ─ br0 .2 (jupiter, its guests)
+
+Every bridge has a hardware address of its own. Left alone, it takes the lowest of its ports': where the uplink's
+random one lies above a guest's tap (fe:54:…), that is the tap's, and during a move both hosts have that tap, so
+that they no longer hear each other.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ def connect_console(instance: Instance, storage: Node) -> None:
     _batch(
         storage,
         f"""
-        link add {BRIDGE} type bridge
+        link add {BRIDGE} address {_hardware_address(instance, STORAGE_OCTET)} type bridge
         link set {BRIDGE} up
         address add {instance.address(STORAGE_OCTET)}/24 dev {BRIDGE}
     """,
@@ -49,7 +53,7 @@ def connect_host(instance: Instance, storage: Node, host: Node, position: int) -
     _batch(
         host,
         f"""
-        link add {GUEST_BRIDGE} type bridge
+        link add {GUEST_BRIDGE} address {_hardware_address(instance, position)} type bridge
         link set {UPLINK} master {GUEST_BRIDGE} up
         address add {instance.address(position)}/24 dev {GUEST_BRIDGE}
         link set {GUEST_BRIDGE} up
@@ -65,6 +69,11 @@ def port_name(position: int) -> str:
 def disconnect_console(instance: Instance) -> None:
     """Remove the root namespace's link, if it is still there."""
     run(["ip", "link", "delete", instance.console_link], check=False)
+
+
+def _hardware_address(instance: Instance, octet: int) -> str:
+    """Of a bridge with this IP address; "02" says that it is nobody's make."""
+    return f"02:99:00:00:{instance.subnet:02x}:{octet:02x}"
 
 
 def _batch(node: Node, commands: str) -> None:

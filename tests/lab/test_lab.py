@@ -64,6 +64,20 @@ def test_hosts_have_their_own_identity(lab: Lab) -> None:
     assert len(set(uuids)) == 2
 
 
+def test_a_hosts_hardware_address_stays_when_a_lower_one_joins_its_bridge(lab: Lab) -> None:
+    """As the taps of guests do: a bridge left alone would take that address, which the other host has, too."""
+    mercury = lab.hosts["mercury"]
+    bridge = Path("/sys/class/net/br0/address")
+    before = mercury.run(["cat", str(bridge)]).stdout
+    port = ["lowest", "address", "00:00:00:00:00:0a"]
+    mercury.run(["ip", "link", "add", *port, "type", "veth", "peer", "name", "lowest-end"])
+    try:
+        mercury.run(["ip", "link", "set", "lowest", "master", "br0", "up"])
+        assert mercury.run(["cat", str(bridge)]).stdout == before
+    finally:
+        mercury.run(["ip", "link", "delete", "lowest"])
+
+
 def test_both_pools_are_active_and_files_on_the_shared_one_are_seen_by_both(lab: Lab) -> None:
     mercury, jupiter = lab.hosts.values()
     mercury.run(["touch", "/var/lib/libvirt/images/VM/seen", "/var/lib/libvirt/images/local/unseen"])
