@@ -25,6 +25,8 @@ def read_facts(virt: Any, host: str) -> HostFacts:
     with translate(host, "read what the host is"):
         capabilities = _parsed(parse_capabilities, virt.getCapabilities(), host)
         info = virt.getInfo()
+        untold: tuple[int, int | None] = (info[1] * 1024 * 1024, None)
+        memory = _attempt("free memory", lambda: _memory(virt, info), untold, unread)
         networks: tuple[NetworkFacts, ...] = _attempt("networks", lambda: _read_networks(virt), (), unread)
         return HostFacts(
             host_uuid=capabilities.host_uuid,
@@ -34,8 +36,8 @@ def read_facts(virt: Any, host: str) -> HostFacts:
             library_version=virt.getLibVersion(),
             cpu=_with_topology(capabilities.cpu, info),
             cpus=info[2],
-            memory_bytes=info[1] * 1024 * 1024,
-            memory_free_bytes=_attempt("free memory", lambda: _available_bytes(virt), None, unread),
+            memory_bytes=memory[0],
+            memory_free_bytes=memory[1],
             qemu_uid=capabilities.qemu_uid,
             qemu_gid=capabilities.qemu_gid,
             security_models=capabilities.security_models,
@@ -71,14 +73,15 @@ def _attempt(what: str, read: Callable[[], T], missing: T, unread: list[tuple[st
         return missing
 
 
-def _available_bytes(virt: Any) -> int:
-    """Free memory and what the kernel gives back on demand: a host full of page cache is not full of guests."""
+def _memory(virt: Any, info: list[Any]) -> tuple[int, int | None]:
+    """Total and available bytes, from one source so that they fit together. Available counts what the kernel gives
+    back on demand: a host full of page cache is not full of guests."""
     try:
         stats = virt.getMemoryStats(libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS)
-    except libvirt.libvirtError:
-        return int(virt.getFreeMemory())
-    kib = sum(int(stats.get(name, 0)) for name in ("free", "buffers", "cached"))
-    return kib * 1024 if kib else int(virt.getFreeMemory())
+        available = sum(int(stats[name]) for name in ("free", "buffers", "cached"))
+        return int(stats["total"]) * 1024, available * 1024
+    except (libvirt.libvirtError, KeyError):
+        return info[1] * 1024 * 1024, int(virt.getFreeMemory())
 
 
 def _with_topology(cpu: HostCpu, info: list[Any]) -> HostCpu:

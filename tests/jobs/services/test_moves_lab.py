@@ -21,7 +21,8 @@ pytestmark = pytest.mark.lab
 NAMES = ("mercury", "jupiter")
 PRECOPY = ["queued", "preparing", "transferring", "confirming", "succeeded"]
 POSTCOPY = ["queued", "preparing", "transferring", "postcopy", "confirming", "succeeded"]
-BROKEN = re.compile(r"BUG:|Kernel panic|Oops|soft lockup|I/O error", re.IGNORECASE)
+# "..MP-BIOS bug: 8254 timer" is what the emulated board always says; the kernel shouts its own.
+BROKEN = re.compile(r"BUG:|Kernel panic|Oops|soft lockup|I/O error")
 
 
 @dataclass
@@ -70,7 +71,7 @@ def emptied(console: Console) -> Iterator[Lab]:
 
 def check_alive(guest: LabGuest, before: int, serial_hosts: tuple[str, ...] = NAMES) -> None:
     """It answers, goes on counting, and no number is missing on its disk."""
-    wait_until(lambda: guest.ping(0.5), 10, f"{guest.name} answers pings")
+    wait_until(lambda: guest.ping(0.5), 30, f"{guest.name} answers pings")
     wait_until(lambda: guest.disk_sequence() > before + 1, 15, f"{guest.name} goes on counting")
     numbers = guest.disk_numbers()
     assert numbers == list(range(numbers[0], numbers[-1] + 1))
