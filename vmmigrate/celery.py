@@ -59,11 +59,12 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self.last_at = float("-inf")
+        self.is_ready = False
 
     def beat(self, **_: object) -> None:
         from vmmigrate.heartbeat import record_heartbeat
 
-        if time.monotonic() - self.last_at < HEARTBEAT_EVERY_S:
+        if not self.is_ready or time.monotonic() - self.last_at < HEARTBEAT_EVERY_S:
             return
         self.last_at = time.monotonic()
         try:
@@ -74,10 +75,12 @@ class Heartbeat:
 
 
 heartbeat = Heartbeat()
+# Here, and not when the worker is ready: Celery looks once, at its start, whether anybody wants this signal.
+heartbeat_sent.connect(heartbeat.beat)
 
 
 @worker_ready.connect
 def begin_heartbeat(**_: object) -> None:
     """Count as alive from here on: Celery's own first beat comes before the worker can take work."""
-    heartbeat_sent.connect(heartbeat.beat)
+    heartbeat.is_ready = True
     heartbeat.beat()

@@ -1,4 +1,6 @@
-"""`python -m vmmigrate.healthcheck web|migrate|control`: exit code 0 if this part is well.
+"""`python -m vmmigrate.healthcheck web|migrate|control|scheduler FILE`: exit code 0 if this part is well.
+
+FILE is what the scheduler was given as --schedule.
 
 For container health checks, which run inside the part's own container.
 """
@@ -6,8 +8,12 @@ For container health checks, which run inside the part's own container.
 import http.client
 import socket
 import sys
+import time
+from contextlib import suppress
 
 TIMEOUT_S = 5
+# The scheduler has something to do every 15 s.
+TICK_WITHIN_S = 60
 
 
 def is_web_well(port: int = 8000) -> bool:
@@ -32,6 +38,15 @@ def is_worker_well(queue: str) -> bool:
     return bool(app.control.inspect(destination=[name], timeout=TIMEOUT_S).ping())
 
 
+def is_scheduler_well(schedule: str) -> bool:
+    """Return whether the scheduler of this container has looked lately what is due."""
+    from vmmigrate.beat import sign_of_life
+
+    with suppress(FileNotFoundError):
+        return time.time() - sign_of_life(schedule).stat().st_mtime < TICK_WITHIN_S
+    return False
+
+
 def main(arguments: list[str]) -> int:
     """Exit codes: 0 well, 1 not well, 2 wrongly called."""
     match arguments:
@@ -39,7 +54,9 @@ def main(arguments: list[str]) -> int:
             return 0 if is_web_well() else 1
         case ["migrate" | "control" as queue]:
             return 0 if is_worker_well(queue) else 1
-    print("which part? web, migrate or control", file=sys.stderr)  # noqa: T201
+        case ["scheduler", schedule]:
+            return 0 if is_scheduler_well(schedule) else 1
+    print("which part? web, migrate, control, or scheduler and its file", file=sys.stderr)  # noqa: T201
     return 2
 
 

@@ -222,6 +222,7 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 # With an exchange each: queues that share one and its default key would both get every message.
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("migrate", "control")]
 CELERY_TASK_TIME_LIMIT = None
+CELERY_BEAT_SCHEDULER = "vmmigrate.beat:WatchedScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # `expires`: while no worker runs, the same request must not pile up in the queue.

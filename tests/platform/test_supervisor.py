@@ -11,6 +11,7 @@ import pytest
 
 from tests.platform.installation import STOP_WITHIN_S, Installation, processes_of
 from tests.waiting import wait_until
+from vmmigrate import celery, healthcheck
 from vmmigrate.paths import redis_socket
 
 LEVELS = {"INFO", "WARNING", "ERROR", "CRITICAL"}
@@ -29,6 +30,20 @@ def test_everything_runs_and_answers(running):
     health = running.health()
     assert (health["database"], health["redis"]) == ("ok", "ok")
     assert all(age is not None for age in health["worker_heartbeat_age_s"].values())
+
+
+def test_workers_and_scheduler_go_on_giving_signs_of_life(running):
+    first = running.health()["worker_heartbeat_age_s"]
+    time.sleep(celery.HEARTBEAT_EVERY_S)
+    wait_until(
+        lambda: all(
+            age < first[queue] + 2 for queue, age in running.health()["worker_heartbeat_age_s"].items()
+        ),
+        20,
+        "a newer heartbeat of each worker",
+    )
+    schedule = str(running.state_dir / "beat-schedule")
+    wait_until(lambda: healthcheck.main(["scheduler", schedule]) == 0, 20, "a tick of the scheduler")
 
 
 def test_second_launcher_on_same_state_is_refused(running):
