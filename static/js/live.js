@@ -19,6 +19,7 @@ const shown = new Map(); // id → { version, active, phase }
 
 let socket = null, heardAt = 0, lostSince = null, wait = FIRST_WAIT_MS, retry = 0, signedOut = false, opened = false;
 let asked = false; // a resend is on its way
+let caughtUp = false; // since the connection was opened
 let work = Promise.resolve(); // swaps one after the other, so that an older one never ends last
 
 // Connection ------------------------------------------------------------------------------------------
@@ -26,7 +27,7 @@ function connect() {
   clearTimeout(retry);
   if (signedOut || (socket && socket.readyState <= WebSocket.OPEN)) return;
   const mine = (socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws/live/`));
-  opened = false;
+  opened = caughtUp = false;
   heardAt = Date.now(); // the time a handshake may take counts as silence too
   mine.onopen = () => { opened = true; watch(); };
   mine.onmessage = ({ data }) => mine === socket && hear(JSON.parse(data));
@@ -107,6 +108,8 @@ function hear(message) {
 }
 const handlers = {
   snapshot({ moves }) {
+    if (!caughtUp) inventoryChanged(); // what changed before this connection was there to hear it
+    caughtUp = true;
     asked = false;
     const known = new Set(moves.map((move) => move.id));
     for (const id of rowIds()) if (!known.has(id)) drop(id);
@@ -194,13 +197,16 @@ function say(sentence) {
   if (announcer) announcer.textContent = sentence;
 }
 
-// In the tree a guest under way says where it goes.
+// In the tree a guest under way says where it goes, and its empty shell at the destination what it is.
 export function mark() {
   const moving = new Map([...shown.values()].filter((move) => move.active).map((move) => [move.domain, move.destination]));
   for (const item of document.querySelectorAll("#tree-pane [data-uuid]")) {
     const destination = moving.get(item.dataset.uuid);
     item.toggleAttribute("data-moving", destination !== undefined);
-    write(item.querySelector("[data-moving-note]"), destination === undefined ? "" : `→ ${destination}`);
+    const arrives = item.closest("[data-kind=host]")?.dataset.name === destination;
+    write(item.querySelector("[data-moving-note]"), destination === undefined ? "" : arrives ? "arriving" : `→ ${destination}`);
+    if (destination === undefined) item.removeAttribute("aria-description");
+    else item.setAttribute("aria-description", arrives ? "arriving" : `moving to ${destination}`);
   }
 }
 

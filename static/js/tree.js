@@ -25,8 +25,19 @@ function rememberOpen() {
   document.cookie = `${COOKIE}=${parts.slice(0, 200).join(".") || "0"}; path=/; max-age=31536000; samesite=lax`;
 }
 
+// What a person folded stays folded, also when an answer that was asked for before comes after it.
+const decided = new Map(); // id of a host → unfolded?
+function keepDecisions() {
+  if (filter?.value) return;
+  for (const [id, wish] of decided) {
+    const host = document.getElementById(id);
+    if (host && isOpen(host) !== wish) wish ? unfold(host) : fold(host);
+  }
+}
+
 async function unfold(item, limit) {
   const place = group(item);
+  if (!filter?.value) decided.set(item.id, true);
   item.setAttribute("aria-expanded", "true");
   place.hidden = false;
   if (limit || !place.childElementCount) await htmx.ajax("GET", `${item.dataset.branch}${limit ? `?limit=${limit}` : ""}`, { source: place, target: place, swap: "innerMorph" });
@@ -34,6 +45,7 @@ async function unfold(item, limit) {
   show();
 }
 function fold(item) {
+  if (!filter?.value) decided.set(item.id, false);
   item.setAttribute("aria-expanded", "false");
   group(item).hidden = true;
   if (group(item).contains(document.activeElement)) focus(item);
@@ -83,6 +95,7 @@ async function reveal() {
 document.addEventListener("place-changed", reveal);
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.target !== tree && !tree.contains(ctx.target)) return;
+  if (ctx.target === tree) keepDecisions();
   show();
   // A morph may replace the row that had the focus.
   if (wanted && document.activeElement === document.body && tree.dataset.hadFocus) document.getElementById(wanted)?.focus({ preventScroll: true });
