@@ -31,7 +31,7 @@ def test_person_moves_running_guest_and_finds_it_in_history(clean_lab, product, 
     address = page.url
     row = screens.dock_row(page, "web01")
     screens.expect_moving(row)
-    expect(screens.tree_guest(page, "web01")).to_contain_text("→ jupiter")
+    expect(screens.tree_guest(page, "web01", "mercury")).to_contain_text("→ jupiter")
     expect(page.locator("#moving-count")).to_have_text("1 moving")
     expect(page.locator("[data-move-chart] canvas")).to_be_visible(timeout=MOVE_WITHIN_MS)
     screens.expect_ended(row, "moved")
