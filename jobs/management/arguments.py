@@ -68,8 +68,13 @@ def flag_of(field: str) -> str:
 
 
 def _add(group: Any, option: Option) -> None:
-    help_text = option.help.replace("%", "%%") + (f" Unit: {option.unit}." if option.unit else "")
-    extra: dict[str, Any] = {"dest": option.field, "default": argparse.SUPPRESS, "help": help_text}
+    help_text = option.help + (f" Unit: {option.unit}." if option.unit else "")
+    # argparse reads % as a placeholder, and one of the units is %.
+    extra: dict[str, Any] = {
+        "dest": option.field,
+        "default": argparse.SUPPRESS,
+        "help": help_text.replace("%", "%%"),
+    }
     flag = flag_of(option.field)
     if option.value is Value.SWITCH:
         group.add_argument(flag, action=argparse.BooleanOptionalAction, **extra)
