@@ -9,7 +9,7 @@ from django import template
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from hosts.facts.host import version_text
@@ -258,6 +258,12 @@ def credential(key: str) -> str:
 @register.filter
 def step_name(step: str) -> str:
     return _STEPS.get(str(step), str(step))
+
+
+@register.filter
+def unbroken(text: str) -> SafeString:
+    """A command whose words are kept whole where a line ends."""
+    return format_html_join(" ", '<span class="word">{}</span>', ((word,) for word in text.split(" ")))
 
 
 @register.filter

@@ -222,7 +222,8 @@ def build_steps(move: Migration) -> tuple[Step, ...]:
 
 def _step_words(name: str, move: Migration) -> str:
     number = (move.progress_data or {}).get("pass_number")
-    return f"memory pass {number}" if name == "memory" and number else name
+    # At the end libvirt's own figures count the passes; the last sample may have missed some.
+    return f"memory pass {number}" if name == "memory" and number and move.active else name
 
 
 def _reached(move: Migration, names: list[str]) -> str:
