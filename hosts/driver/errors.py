@@ -183,6 +183,14 @@ OPERATION_RULES: tuple[Rule, ...] = (
 CONNECT_RULES: tuple[Rule, ...] = (
     Rule(
         HostUnreachable,
+        "The console cannot start the program that connects to {host}.",
+        "Install openssh-client on the console, and let programs run in its temporary directory"
+        " (not mounted noexec; see: mount | grep /tmp).",
+        text=r"cannot execute binary",
+        step=ConnectStep.ADDRESS,
+    ),
+    Rule(
+        HostUnreachable,
         "The name of {host} does not resolve.",
         "Check its spelling, DNS or /etc/hosts of the console.",
         text=r"could not resolve hostname|unable to resolve|name or service not known|no address associated",

@@ -59,6 +59,10 @@ def test_wrong_parameters_are_refused_before_libvirt_sees_them(parameters: dict[
     ("text", "step"),
     [
         ("ssh: Could not resolve hostname nowhere: Name or service not known", ConnectStep.NAME),
+        (
+            "Cannot recv data: libvirt:  error : cannot execute binary /tmp/vmm-1/ssh: Permission denied",
+            ConnectStep.ADDRESS,
+        ),
         ("Host key verification failed.", ConnectStep.HOST_KEY),
         ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", ConnectStep.HOST_KEY),
         ("root@mercury: Permission denied (publickey).", ConnectStep.LOGIN),
