@@ -148,7 +148,7 @@ class Proof:
     def connect_hosts(self, lab: Lab) -> str:
         """The operator's password."""
         files = self.private / "lab"
-        shutil.copytree(lab.folder / "credentials", files / "credentials")
+        shutil.copytree(lab.instance.folder / "credentials", files / "credentials")
         status = subprocess.run(
             ["bin/lab", "status", "--name", NAME, "--json"], stdout=subprocess.PIPE, check=True
         ).stdout
@@ -236,9 +236,9 @@ class Proof:
             if (self.private / "env").exists():
                 self.compose("down", "--volumes", "--timeout", "5", check=False)
             self.engine.stop()
+        shutil.rmtree(self.private, ignore_errors=True)
         if self.lab:
             self.lab.down()
-        shutil.rmtree(self.private, ignore_errors=True)
 
     # What is seen ---------------------------------------------------------------------------------
 
