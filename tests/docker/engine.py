@@ -79,6 +79,9 @@ class Engine:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.process = None
+        # It leaves its network namespace mounted, which would keep that and its end of the lab's cable.
+        for path in (self.folder / "exec" / "netns").glob("*"):
+            self.run(["umount", str(path)], check=False)
 
     def docker(self, *arguments: str, check: bool = True) -> str:
         return self.run(["docker", *arguments], check=check)

@@ -230,6 +230,19 @@ class Proof:
         codes = self.engine.docker("ps", "--all", "--format", "{{.Names}} {{.Status}}")
         check(f"nothing had to be killed\n{codes}", "(137)" not in codes)
 
+    def restore(self) -> None:
+        """The backup of docs/guide/production.md, with PostgreSQL alone."""
+        self.compose("up", "-d", "--no-build", "postgres")
+        wait(lambda: self.health_of("postgres") == "healthy", 60, lambda: self.health_of("postgres"))
+        before = self.last_move()
+        with step("dump and restore the database"):
+            for line in (
+                "pg_dump -U vm_migrate -Fc vm_migrate >/tmp/dump",
+                "pg_restore -U vm_migrate -d vm_migrate --clean --if-exists --exit-on-error </tmp/dump",
+            ):
+                self.compose("exec", "-T", "postgres", "sh", "-c", line)
+        check("the history is there again", self.last_move() == before)
+
     def clear(self) -> None:
         """Whatever has been made so far, in the opposite order."""
         if self.engine.process:
@@ -249,6 +262,11 @@ class Proof:
         names = [self.container(service) for service in sorted(WITH_HEALTH_CHECK)]
         states = self.engine.docker("inspect", "--format", "{{.State.Health.Status}}", *names).split()
         return dict(zip(sorted(WITH_HEALTH_CHECK), states, strict=True))
+
+    def health_of(self, service: str) -> str:
+        return self.engine.docker(
+            "inspect", "--format", "{{.State.Health.Status}}", self.container(service)
+        ).strip()
 
     def last_move(self) -> dict[str, Any]:
         query = (
@@ -357,6 +375,7 @@ def prove(proof: Proof) -> None:
         proof.move_by_browser(lab, password)
         proof.move_with_killed_worker(lab)
         proof.stop()
+        proof.restore()
     finally:
         proof.clear()
 
