@@ -6,6 +6,7 @@ No Django models here: settings.py is built from this module.
 import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -37,13 +38,10 @@ def read_or_create_secret(path: Path, create: Callable[[], str]) -> str:
     if not path.exists():
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(create() + "\n")
-        try:
-            # link() refuses an existing name: of two first starts at once, both end up with the same secret.
+        # link() refuses an existing name: of two first starts at once, both end up with the secret of the first.
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass  # the other one was first; its secret is read below
-        finally:
-            draft.unlink()
+        draft.unlink()
     return path.read_text().strip()
 
 

@@ -12,7 +12,8 @@ log = logging.getLogger(__name__)
 
 
 def publish_inventory() -> None:
-    """Best effort: the database has the truth, a browser that misses this catches up at the next heartbeat."""
+    """Best effort: the database has the truth, a browser that misses this catches up at the next change or
+    when it connects again."""
     try:
         async_to_sync(get_channel_layer().group_send)(INVENTORY_GROUP, {"type": "inventory.changed"})
     except Exception as error:  # noqa: BLE001 — whatever the layer's trouble is, it must not undo a reading

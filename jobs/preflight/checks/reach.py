@@ -28,7 +28,7 @@ def check_reachable(context: PreflightContext) -> Iterator[Said]:
         if side.silent_reason or side.facts is None:
             yield blocker(
                 host(side),
-                f"{side.name} does not answer: {side.silent_reason or 'it was never read'}.",
+                f"{side.name} does not answer: {(side.silent_reason or 'it was never read').rstrip('.')}.",
                 f"See the connection test of {side.name}.",
                 evidence=((side.name, side.silent_reason or "never read"),),
             )
