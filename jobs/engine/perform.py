@@ -113,7 +113,7 @@ def _look(transfer: Transfer, watcher: Watcher, state: _State) -> None:
         _tell_stall(watcher, state, stats)
     # Asked at every look: a cancel from before the job existed is sent as soon as it appears.
     if watcher.cancel_wanted() and stats is not None and not state.abort_sent and not state.in_postcopy:
-        sentence = "Asked libvirt to abort; the guest stays at the source."
+        sentence = "Asked libvirt to abort the move."
         state.abort_sent = _try(transfer.polling.abort_job, watcher, sentence)
 
 

@@ -21,8 +21,8 @@ class Phase(enum.StrEnum):
     CONFIRMING = "confirming"
     # The guest stays at the source; what we made elsewhere is removed. → FAILED, CANCELLED, UNCONFIRMED
     ROLLING_BACK = "rolling-back"
-    # Not known: a host does not answer or the two contradict. Nothing is deleted. → CONFIRMING, ROLLING_BACK,
-    # FAILED
+    # Not known: a host does not answer or the two contradict. Nothing is deleted. A job that is seen to go on
+    # takes the move back to where it was. → TRANSFERRING, POSTCOPY, CONFIRMING, ROLLING_BACK, FAILED
     UNCONFIRMED = "unconfirmed"
     # Moved, verified on both hosts. End.
     SUCCEEDED = "succeeded"
@@ -42,7 +42,9 @@ EXITS: dict[Phase, frozenset[Phase]] = {
     Phase.POSTCOPY: frozenset({Phase.CONFIRMING, Phase.UNCONFIRMED}),
     Phase.CONFIRMING: frozenset({Phase.SUCCEEDED, Phase.ROLLING_BACK, Phase.UNCONFIRMED}),
     Phase.ROLLING_BACK: frozenset({Phase.FAILED, Phase.CANCELLED, Phase.UNCONFIRMED}),
-    Phase.UNCONFIRMED: frozenset({Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.FAILED}),
+    Phase.UNCONFIRMED: frozenset(
+        {Phase.TRANSFERRING, Phase.POSTCOPY, Phase.CONFIRMING, Phase.ROLLING_BACK, Phase.FAILED}
+    ),
     Phase.SUCCEEDED: frozenset(),
     Phase.FAILED: frozenset(),
     Phase.CANCELLED: frozenset(),

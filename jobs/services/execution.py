@@ -16,7 +16,7 @@ from hosts.ports import GuestPort, HostPort
 from hosts.services.connections import borrowed
 from jobs import queue
 from jobs.engine.perform import Transfer, TransferEnd, run_transfer
-from jobs.engine.phases import ENDED, Phase
+from jobs.engine.phases import Phase
 from jobs.engine.plan import Plan, SwitchOver, complete_order, load_plan
 from jobs.engine.progress import ProgressSample, advance_progress
 from jobs.models import Migration, ProgressPoint, StaleTransition
@@ -85,8 +85,7 @@ def _give_up(migration: Migration) -> None:
                 "The product itself failed before the move began; its log has the detail.",
                 remedy="Try again.",
             )
-        elif migration.phase not in ENDED:
-            migration.write(lease_until=None)
+        # Taken up again when the lease lapses, not at once: what failed a moment ago most likely fails again.
     except StaleTransition:
         log.warning("%s is already in other hands.", migration)
 
@@ -120,7 +119,13 @@ def _take_over(run: Run) -> None:
         return
     if run.migration.phase != Phase.UNCONFIRMED:
         outcome.note(run.migration, "Another worker took over and asks both hosts.")
-    plan = load_plan(run.migration.plan_data)
+    try:
+        plan = load_plan(run.migration.plan_data)
+    except (KeyError, TypeError, ValueError) as error:
+        outcome.leave_unreadable(run.migration, error)
+        return
+    # Disabling a host keeps new moves away; one that has begun is brought to its end. In memory only.
+    run.source.enabled = run.destination.enabled = True
     settlement.settle(run.migration, run.source, run.destination, plan, None, Recorder(run))
 
 

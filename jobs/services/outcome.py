@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -25,6 +26,9 @@ from jobs.services.observing import BothHosts
 from jobs.services.publishing import publish_soon
 
 log = logging.getLogger(__name__)
+
+# A worker of the version that planned it may come back (an upgrade in steps).
+UNREADABLE_AGAIN_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,33 @@ def enter(migration: Migration, judgement: Judgement, both: BothHosts) -> None:
         migration.advance(Phase.UNCONFIRMED, "What both hosts say has changed; they are asked again.")
     if migration.phase != wanted:
         migration.advance(wanted, _asked(migration, both))
+    publish_soon(migration)
+
+
+def go_on(migration: Migration, source: Observation) -> None:
+    """A move of which nothing was known for a while is seen to go on: it can be watched and cancelled again."""
+    if migration.phase != Phase.UNCONFIRMED:
+        return
+    postcopy = isinstance(source, Seen) and source.status.reason.startswith("postcopy")
+    migration.advance(
+        Phase.POSTCOPY if postcopy else Phase.TRANSFERRING,
+        f"{migration.source_name} answers again: the move of {migration.guest_name} is going on.",
+    )
+    publish_soon(migration)
+
+
+def leave_unreadable(migration: Migration, why: Exception) -> None:
+    """The plan was made by another version of the product: nothing is done by guesswork, a person is told."""
+    sentence = (
+        f"This move was planned by another version of the product ({why}), which alone can finish it. Look at "
+        f"{migration.guest_name} on both hosts, {migration.source_name} and {migration.destination_name}."
+    )
+    if migration.phase != Phase.UNCONFIRMED:
+        migration.advance(Phase.UNCONFIRMED, sentence)
+    migration.write(
+        verdict=Verdict.NEEDS_OPERATOR, outcome_sentence=sentence, help_desk_sentence=sentence,
+        lease_until=timezone.now() + UNREADABLE_AGAIN_AFTER,
+    )  # fmt: skip
     publish_soon(migration)
 
 

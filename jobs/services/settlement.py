@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -128,6 +129,7 @@ def _wait(settling: Settling, both: BothHosts, judgement: Judgement) -> bool:
     job = both.source.job
     if judgement.verdict is Verdict.STILL_MOVING and job is not None:
         settling.last_moving = now
+        outcome.go_on(settling.migration, both.source.observation)
         settling.watcher.on_stats(job, job.time_elapsed_ms or 0)
         _cancel_if_wanted(settling)
     if Action.RECOVER_POSTCOPY in judgement.actions and Action.RECOVER_POSTCOPY not in settling.failed:
@@ -156,7 +158,7 @@ def _cancel_if_wanted(settling: Settling) -> None:
         log.warning("%s could not be cancelled yet: %s", settling.migration, error.message)
         return
     settling.abort_sent = True
-    settling.watcher.on_note("Asked libvirt to abort; the guest stays at the source.")
+    settling.watcher.on_note("Asked libvirt to abort the move.")
 
 
 def _next_action(settling: Settling, judgement: Judgement) -> Action | None:
@@ -178,10 +180,22 @@ def _confirmed(settling: Settling, judgement: Judgement) -> bool:
     return (again.verdict, again.actions) == (judgement.verdict, judgement.actions)
 
 
+def _do(settling: Settling, action: Action) -> str:
+    """The action, with the lease renewed beside it: taking up a broken post-copy lasts as long as the rest does."""
+    words = (settling.migration, settling.source, settling.destination, settling.plan, action)
+    if action is not Action.RECOVER_POSTCOPY:
+        return tidying.act(*words)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        deed = pool.submit(tidying.act, *words)
+        while not deed.done():
+            settling.watcher.keep_lease()
+            wait([deed], timeout=LOOK_EVERY_S)
+        return deed.result()
+
+
 def _act(settling: Settling, action: Action) -> None:
-    migration = settling.migration
     try:
-        sentence = tidying.act(migration, settling.source, settling.destination, settling.plan, action)
+        sentence = _do(settling, action)
     except HostError as error:
         settling.failed.add(action)
         settling.leftovers.append(

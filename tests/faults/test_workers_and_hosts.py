@@ -283,3 +283,54 @@ def test_silent_destination_leaves_the_outcome_open_until_it_answers(
     assert "quiet" in console.lab.hosts["mercury"].virsh("list", "--all", "--name"), "nothing was removed"
     console.lab.hosts["jupiter"].resume_libvirtd()
     check_moved(console, guest, console.take_over(migration), before)
+
+
+def test_move_that_goes_on_after_a_silence_can_be_cancelled_again(
+    console: Console, guest: LabGuest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "UNKNOWN_WITHIN_S", 2.0)
+    before = guest.disk_sequence()
+    migration = kill_worker_in_the_middle(console, guest)
+    console.lab.hosts["mercury"].pause_libvirtd()
+    execution.adopt(migration.pk)
+    row = console.reread(migration)
+    assert (row.phase, row.verdict) == (Phase.UNCONFIRMED, "unknown")
+    console.lab.hosts["mercury"].resume_libvirtd()
+    console.let_lease_lapse(migration)
+    adopting = console.start(migration, "adopt")
+    console.wait_for_phase(migration, Phase.TRANSFERRING)
+    request_cancel(console.person("bert"), console.reread(migration))
+    adopting.join_and_raise(60)
+    row = console.reread(migration)
+    assert check_ended_row(row)[-4:] == ["unconfirmed", "transferring", "rolling-back", "cancelled"]
+    assert console.on_hosts(row.domain_uuid) == STAYS
+    check_alive(guest, before)
+
+
+def test_move_that_has_begun_is_brought_to_its_end_though_its_hosts_were_disabled(
+    console: Console, guest: LabGuest
+) -> None:
+    before = guest.disk_sequence()
+    migration = kill_worker_in_the_middle(console, guest)
+    let_it_finish(console)
+    console.set_host("mercury", enabled=False)
+    console.set_host("jupiter", enabled=False)
+    row = console.take_over(migration)
+    assert row.verdict == "moved", row.outcome_sentence
+    console.set_host("jupiter", enabled=True)  # so that the inventory is read again
+    assert console.on_hosts(row.domain_uuid) == MOVED
+    check_alive(guest, before)
+
+
+def test_move_planned_by_another_version_is_left_to_a_person(console: Console, guest: LabGuest) -> None:
+    before = guest.disk_sequence()
+    migration = kill_worker_in_the_middle(console, guest)
+    row = console.reread(migration)
+    Migration.objects.filter(pk=row.pk).update(plan_data=row.plan_data | {"version": 0})
+    execution.adopt(migration.pk)
+    row = console.reread(migration)
+    assert (row.phase, row.verdict) == (Phase.UNCONFIRMED, "needs-operator")
+    assert "another version" in row.outcome_sentence
+    execution.adopt(migration.pk)
+    assert console.reread(migration).epoch == row.epoch, "nobody takes it up again at once"
+    check_alive(guest, before)
