@@ -134,7 +134,7 @@ tree.addEventListener("contextmenu", (event) => {
 function menuOf(item, box) { focus(item); fetchMenu(item.dataset.menuUrl, { x: box.left, y: box.bottom + 2, top: box.top - 2 }, item); }
 
 // Keys -----------------------------------------------------------------------------------------------
-let typed = "", typedAt = 0;
+let typed = "", typedAt = -Infinity; // not 0: that is the moment the page was opened
 
 tree.addEventListener("keydown", (event) => {
   const item = itemOf(event.target);

@@ -65,6 +65,13 @@ def test_dialog_opened_by_key_keeps_the_focus_inside_and_gives_it_back(guests, p
     expect(screens.tree_guest(page, "beta01")).to_be_focused()
 
 
+def test_first_key_after_the_page_was_opened_is_no_type_ahead(guests, page):
+    page.clock.install(time=0)  # the page's own clock then stands where it stood when it was opened
+    screens.tree_guest(page, "beta01").focus()
+    page.keyboard.press("m")
+    expect(page.locator("#migrate-form")).to_be_visible()
+
+
 def test_person_jumps_by_typing_and_sees_the_guest_below_a_folded_host(guests, page):
     mercury = screens.tree_host(page, "mercury")
     mercury.locator("[data-twist]").click()
