@@ -76,6 +76,11 @@ def let_it_finish(console: Console) -> None:
     console.lab.hosts["mercury"].virsh("migrate-setspeed", "quiet", "10000")
 
 
+def hold(console: Console) -> None:
+    """As good as stop the transfer: it must not end before the test has done what it does in the middle of it."""
+    console.lab.hosts["mercury"].virsh("migrate-setspeed", "quiet", "1")
+
+
 # The worker
 
 
@@ -118,6 +123,7 @@ def test_worker_killed_while_it_prepares_has_changed_nothing(console: Console, g
 def test_adopted_move_can_be_cancelled(console: Console, guest: LabGuest) -> None:
     before = guest.disk_sequence()
     migration = kill_worker_in_the_middle(console, guest, control="peer-to-peer", kind="live")
+    hold(console)
     adopting = console.start(migration, "adopt")
     wait_until(lambda: console.reread(migration).epoch == 2, 5, "a worker has taken over")
     request_cancel(console.person("bert"), migration)
@@ -291,6 +297,7 @@ def test_move_that_goes_on_after_a_silence_can_be_cancelled_again(
     monkeypatch.setattr(settlement, "UNKNOWN_WITHIN_S", 2.0)
     before = guest.disk_sequence()
     migration = kill_worker_in_the_middle(console, guest)
+    hold(console)
     console.lab.hosts["mercury"].pause_libvirtd()
     execution.adopt(migration.pk)
     row = console.reread(migration)
