@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
+from hosts.facts.probe import HostProbe
 from hosts.parsed import parse_once
 from hosts.secrets import EncryptedJSONField
 
@@ -37,8 +39,14 @@ class Host(models.Model):
         blank=True,
         help_text="How other hosts reach this one in peer-to-peer moves; empty: made from the connection address.",
     )
+    probe_address = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="ssh://USER@HOST[:PORT] to ask the host what libvirt cannot tell; empty: the connection address, "
+        "where it goes over SSH.",
+    )
     enabled = models.BooleanField(default=True)
-    # Keys: ssh_private_key, sasl_username, sasl_password, tls_ca, tls_certificate, tls_key.
+    # Keys: probe_private_key, ssh_private_key, sasl_username, sasl_password, tls_ca, tls_certificate, tls_key.
     credentials = EncryptedJSONField(blank=True, default=dict)
     known_hosts = models.TextField(blank=True, help_text="Accepted SSH host keys, one known_hosts line each.")
     migration_address = models.CharField(
@@ -61,6 +69,8 @@ class Host(models.Model):
     tried_at = models.DateTimeField(null=True, blank=True)
     facts_data = models.JSONField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
+    probe_data = models.JSONField(null=True, blank=True)
+    probed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -78,6 +88,10 @@ class Host(models.Model):
     @property
     def facts(self) -> HostFacts | None:
         return None if self.facts_data is None else parse_once(self.facts_data, HostFacts)
+
+    @property
+    def probe(self) -> HostProbe | None:
+        return None if self.probe_data is None else parse_once(self.probe_data, HostProbe)
 
     @property
     def silent(self) -> bool:
@@ -151,3 +165,48 @@ class PairReading(models.Model):
 
     def __str__(self) -> str:
         return f"{self.domain_uuid}: {self.source} → {self.destination}"
+
+
+class HostPairReading(models.Model):
+    """What two hosts say of each other without a guest: each other's processor, names, ports and login."""
+
+    source = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    destination = models.ForeignKey(Host, on_delete=models.CASCADE, related_name="+")
+    destination_cpu_data = models.JSONField(
+        null=True
+    )  # CpuComparison: the source's processor, at the destination
+    source_cpu_data = models.JSONField(null=True)  # the other way round
+    peer_probe_data = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    asked_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "destination"], name="one_reading_for_a_pair_of_hosts")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.destination}"
+
+
+class AuditEntry(models.Model):
+    """One action that changed something or was refused: who, what, on which object, before and after."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    actor_name = models.CharField(max_length=150)  # kept when the account is gone
+    action = models.CharField(max_length=60)  # remedy.eject-media, waiver.give, …
+    object_name = models.CharField(max_length=300)  # "guest web01 on mercury"
+    sentence = models.TextField()  # as people read it
+    before_data = models.JSONField(default=dict)
+    after_data = models.JSONField(default=dict)
+    outcome = models.CharField(max_length=10)  # done, refused, failed
+
+    class Meta:
+        ordering = ["-at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_name}: {self.sentence}"

@@ -58,29 +58,6 @@ class TransferOrder:
     destination_uri: str = ""
 
 
-class ProbeState(enum.StrEnum):
-    OPEN = "open"  # connected, or refused by the host itself: reachable
-    FILTERED = "filtered"  # silence or no route
-    FAILED = "failed"  # answered, but not as needed (login refused, name unknown)
-    UNKNOWN = "unknown"  # could not be asked
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    state: ProbeState
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PeerProbe:
-    """What the source host itself sees of the destination (read over SSH; all UNKNOWN without SSH)."""
-
-    name_resolves: Probe
-    libvirt_login: Probe  # `virsh -c <peer address> uri` run on the source
-    migration_port: Probe  # a TCP connect to the first migration port
-    file_systems: Mapping[str, str] = field(default_factory=dict)  # disk path on the source → `stat -f -c %T`
-
-
 @dataclass(frozen=True, slots=True)
 class CpuComparison:
     """Answer of the destination to "can you run this CPU": identical, superset, incompatible, unknown."""

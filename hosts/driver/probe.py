@@ -15,7 +15,8 @@ from hosts.driver.material import prepare
 from hosts.driver.ssh import run_on_host
 from hosts.errors import HostError
 from hosts.facts.address import parse_address
-from hosts.ports import ConnectionSpec, PeerProbe, Probe, ProbeState
+from hosts.facts.probe import PeerProbe, Probe, ProbeState
+from hosts.ports import ConnectionSpec
 
 LIMIT_S = 8.0
 MAX_DISK_PATHS = 64

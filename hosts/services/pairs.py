@@ -14,8 +14,9 @@ from hosts.errors import HostError
 from hosts.facts.address import parse_address
 from hosts.facts.codec import to_data
 from hosts.facts.domain import GuestReading
+from hosts.facts.probe import PeerProbe
 from hosts.models import Guest, Host, PairReading
-from hosts.ports import DestinationReading, PeerProbe
+from hosts.ports import DestinationReading
 from hosts.services.bells import ring
 from hosts.services.connections import borrowed, build_spec
 from hosts.services.live import publish_inventory

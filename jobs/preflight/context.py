@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-from hosts.facts.domain import GuestReading
+from hosts.facts.domain import CpuSpec, DomainFacts, DomainState, DomainStatus, GuestReading
 from hosts.facts.host import HostFacts
-from hosts.ports import DestinationReading, PeerProbe
+from hosts.facts.probe import HostProbe, PeerProbe
+from hosts.ports import CpuComparison, DestinationReading
 from jobs.options import MoveOptions
 
 
@@ -32,6 +34,7 @@ class HostSide:
     migration_ports: tuple[int, int] = (49152, 49215)
     migration_address: str = ""
     bandwidth_cap_mib_per_s: int | None = None
+    probe: HostProbe | None = None  # None: never asked over SSH
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class PreflightContext:
     neighbours: tuple[Neighbour, ...] | None
     destination_reading: DestinationReading | None
     peer_probe: PeerProbe | None
+    # Destination's answer about the source's own CPU, and the other way round: for the pair, without a guest.
+    host_cpus: tuple[CpuComparison, CpuComparison] | None = None
     peer_address: str = ""  # the destination as the source's libvirtd is told to reach it
     planned_memory_bytes: int = 0  # of other moves on their way to the destination
     disk_capacity_bytes: Mapping[str, int] = field(
@@ -53,3 +58,14 @@ class PreflightContext:
     planned_storage_bytes: Mapping[str, int] = field(
         default_factory=dict
     )  # destination pool → of other moves
+
+
+# Stands in where two hosts are looked at without a guest; checks for pairs do not look at it.
+NO_GUEST: Final = GuestReading(
+    domain_uuid="",
+    name="",
+    status=DomainStatus(DomainState.RUNNING, "", persistent=True),
+    facts=DomainFacts("", "", "", "", "", "", "", 0, 0, 0, 0, CpuSpec("", "", "", "", "", (), "")),
+    xml="",
+    inactive_xml="",
+)

@@ -8,7 +8,7 @@ from hosts.facts.domain import ACTIVE_STATES, DomainState
 from hosts.facts.host import HostFacts
 from jobs.options import Kind
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
-from jobs.preflight.findings import Finding, Severity
+from jobs.preflight.findings import Commands, Finding, Fix, Severity
 from jobs.preflight.registry import NotEvaluated
 
 Evidence = tuple[tuple[str, str], ...]
@@ -16,21 +16,56 @@ Evidence = tuple[tuple[str, str], ...]
 _ACTIVE_WORDS: Final = frozenset(state.value for state in ACTIVE_STATES)
 
 
-def blocker(subject: str, message: str, remedy: str = "", *, evidence: Evidence = ()) -> Finding:
-    return Finding("", Severity.BLOCKER, subject, message, evidence, remedy)
+def blocker(
+    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
+    commands: tuple[Commands, ...] = (), help_desk: str = "",
+) -> Finding:  # fmt: skip
+    return Finding(
+        "",
+        Severity.BLOCKER,
+        subject,
+        message,
+        evidence,
+        remedy,
+        help_desk=help_desk,
+        fix=fix,
+        commands=commands,
+    )
 
 
-def warning(subject: str, message: str, remedy: str = "", *, evidence: Evidence = ()) -> Finding:
-    return Finding("", Severity.WARNING, subject, message, evidence, remedy)
+def warning(
+    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
+    commands: tuple[Commands, ...] = (), help_desk: str = "",
+) -> Finding:  # fmt: skip
+    return Finding(
+        "",
+        Severity.WARNING,
+        subject,
+        message,
+        evidence,
+        remedy,
+        help_desk=help_desk,
+        fix=fix,
+        commands=commands,
+    )
 
 
-def info(subject: str, message: str, remedy: str = "", *, evidence: Evidence = ()) -> Finding:
-    return Finding("", Severity.INFO, subject, message, evidence, remedy)
+def info(
+    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
+    commands: tuple[Commands, ...] = (), help_desk: str = "",
+) -> Finding:  # fmt: skip
+    return Finding(
+        "", Severity.INFO, subject, message, evidence, remedy, help_desk=help_desk, fix=fix, commands=commands
+    )
 
 
-def graded(severe: bool, subject: str, message: str, remedy: str = "", *, evidence: Evidence = ()) -> Finding:
+def graded(
+    severe: bool, subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
+    commands: tuple[Commands, ...] = (),
+) -> Finding:  # fmt: skip
     """A blocker where severe, else a warning."""
-    return (blocker if severe else warning)(subject, message, remedy, evidence=evidence)
+    say = blocker if severe else warning
+    return say(subject, message, remedy, evidence=evidence, fix=fix, commands=commands)
 
 
 def host(side: HostSide) -> str:

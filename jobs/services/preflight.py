@@ -12,15 +12,16 @@ from django.db.models import Q, Sum
 from hosts.facts.codec import from_data
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
+from hosts.facts.probe import PeerProbe
 from hosts.models import Guest, Host, PairReading
-from hosts.ports import DestinationReading, PeerProbe
+from hosts.ports import DestinationReading
 from hosts.services import pairs
 from jobs.engine.plan import build_plan
 from jobs.models import Migration
 from jobs.options import MoveOptions
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
 from jobs.preflight.findings import Finding, Severity, Verdict, judge_findings
-from jobs.preflight.registry import run_checks
+from jobs.services.judging import find_findings, list_waivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def evaluate(guest: Guest, destination: Host, options: MoveOptions) -> Evaluatio
     """All findings from stored readings: no host is asked here."""
     pair = pairs.find_pair(guest, destination)
     context = build_context(guest, destination, options, pair)
-    findings = run_checks(context)
+    findings = find_findings(context, list_waivers(guest.domain_uuid, destination))
     plan = build_plan(context, source_uri=guest.host.address, destination_uri=destination.address)
     ages = [
         moment for moment in (guest.read_at, guest.host.read_at, destination.read_at) if moment is not None
@@ -139,6 +140,7 @@ def build_side(host: Host, facts: HostFacts | None, silent_reason: str | None = 
         migration_ports=host.migration_ports,
         migration_address=host.migration_address,
         bandwidth_cap_mib_per_s=host.bandwidth_cap_mib_per_s,
+        probe=host.probe,
     )
 
 

@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from hosts.errors import GuestNotFound
 from hosts.facts.codec import from_data, to_data
 from hosts.facts.domain import GuestReading
+from hosts.facts.probe import PeerProbe
 from hosts.models import Guest, Host
-from hosts.ports import HostPort, PeerProbe
+from hosts.ports import HostPort
 from hosts.services import pairs
 from jobs.engine.plan import Plan, build_plan, dump_plan
 from jobs.models import Migration
 from jobs.options import Control, MoveOptions
 from jobs.preflight.findings import Finding, Severity
-from jobs.preflight.registry import run_checks
 from jobs.services import outcome
+from jobs.services.judging import find_findings, list_waivers
 from jobs.services.preflight import Readings, build_run_context
 
 
@@ -30,7 +31,7 @@ def prepare(
     """The plan, or None when the move ended here (refused or cancelled) with nothing changed. Raises HostError."""
     readings = _read(migration, source, destination, options, source_port, destination_port)
     context = build_run_context(source, destination, options, readings)
-    findings = run_checks(context)
+    findings = find_findings(context, list_waivers(migration.domain_uuid, destination))
     if _stopped(migration, findings):
         return None
     plan = build_plan(context, source_uri=source.address, destination_uri=destination.address)

@@ -14,7 +14,8 @@ from hosts.driver.events import DomainEvent, EventKind, watch_domain_events
 from hosts.driver.probe import probe_peer
 from hosts.errors import HostUnreachable, OperationAborted, OperationFailed, Refused
 from hosts.facts.domain import DomainState
-from hosts.ports import MigrateFlag, ProbeState, TransferOrder
+from hosts.facts.probe import ProbeState
+from hosts.ports import MigrateFlag, TransferOrder
 from tests.hosts.conftest import SpecFor
 from tests.lab import Lab
 from tests.lab.guest import LabGuest

@@ -18,8 +18,9 @@ from hosts.facts.domain import (
 )
 from hosts.facts.host import GuestSupport, HostCpu, HostFacts
 from hosts.facts.network import NetworkFacts
+from hosts.facts.probe import PeerProbe, Probe, ProbeState
 from hosts.facts.storage import PoolFacts, VolumeFacts
-from hosts.ports import CpuComparison, DestinationReading, PeerProbe, Probe, ProbeState
+from hosts.ports import CpuComparison, DestinationReading
 from jobs.options import MoveOptions, parse_options
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
 

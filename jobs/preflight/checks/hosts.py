@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from hosts.facts.host import GuestSupport, HostFacts, version_text
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.findings import Finding, Severity
-from jobs.preflight.registry import Said, check
+from jobs.preflight.registry import Said, check, pair_part
 from jobs.preflight.say import blocker, both, facts_of, guest, host, warning
 
 
+@pair_part("host.same")
 @check(
     "host.same",
     title="Source and destination are different machines",
@@ -38,6 +39,7 @@ def check_same(context: PreflightContext) -> Iterator[Said]:
         )
 
 
+@pair_part("host.architecture")
 @check(
     "host.architecture",
     title="Source and destination have the same architecture",
@@ -66,13 +68,7 @@ def check_hypervisor(context: PreflightContext) -> Iterator[Said]:
     source, destination = facts_of(context.source), facts_of(context.destination)
     facts = context.guest.facts
     if source.hypervisor.lower() != destination.hypervisor.lower():
-        yield blocker(
-            host(context.destination),
-            f"{context.destination.name} runs {destination.hypervisor}, {context.source.name} "
-            f"{source.hypervisor}.",
-            "Choose a destination with the same hypervisor.",
-            evidence=both(context, source.hypervisor, destination.hypervisor),
-        )
+        yield from check_hypervisor_of_pair(context)
     elif not any(facts.virt_type in item.virt_types for item in _offers(context, destination)):
         yield blocker(
             guest(context),
@@ -81,6 +77,19 @@ def check_hypervisor(context: PreflightContext) -> Iterator[Said]:
             if facts.virt_type == "kvm"
             else "Install the emulator there, or choose another destination.",
             evidence=both(context, facts.virt_type, _virt_types(_offers(context, destination))),
+        )
+
+
+@pair_part("host.hypervisor")
+def check_hypervisor_of_pair(context: PreflightContext) -> Iterator[Said]:
+    source, destination = facts_of(context.source), facts_of(context.destination)
+    if source.hypervisor.lower() != destination.hypervisor.lower():
+        yield blocker(
+            host(context.destination),
+            f"{context.destination.name} runs {destination.hypervisor}, {context.source.name} "
+            f"{source.hypervisor}.",
+            "Choose a destination with the same hypervisor.",
+            evidence=both(context, source.hypervisor, destination.hypervisor),
         )
 
 
@@ -105,7 +114,7 @@ def _virt_types(offers: list[GuestSupport]) -> str:
     severities=(Severity.BLOCKER, Severity.WARNING),
 )
 def check_versions(context: PreflightContext) -> Iterator[Said]:
-    source, destination = facts_of(context.source), facts_of(context.destination)
+    destination = facts_of(context.destination)
     machine = context.guest.facts.machine
     known = {name for item in _offers(context, destination) for name in item.machines}
     if machine and machine not in known:
@@ -116,6 +125,12 @@ def check_versions(context: PreflightContext) -> Iterator[Said]:
             "its next start.",
             evidence=both(context, machine, f"QEMU {version_text(destination.hypervisor_version)}"),
         )
+    yield from check_versions_of_pair(context)
+
+
+@pair_part("host.versions")
+def check_versions_of_pair(context: PreflightContext) -> Iterator[Said]:
+    source, destination = facts_of(context.source), facts_of(context.destination)
     yield from _older(context, "libvirt", source.library_version, destination.library_version)
     yield from _older(context, source.hypervisor, source.hypervisor_version, destination.hypervisor_version)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hosts.ports import Probe, ProbeState
+from hosts.facts.probe import Probe, ProbeState
 from jobs.options import Control, Kind
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.findings import Severity
-from jobs.preflight.registry import NotEvaluated, Said, check
+from jobs.preflight.registry import NotEvaluated, Said, check, pair_part
 from jobs.preflight.say import blocker, host
 
 HOW_TO_ASK = (
@@ -16,6 +16,7 @@ HOW_TO_ASK = (
 )
 
 
+@pair_part("libvirt.reachable")
 @check(
     "libvirt.reachable",
     title="Both daemons answer, and the source reaches the destination with its own credentials",
@@ -54,6 +55,7 @@ def _check_login(context: PreflightContext) -> Iterator[Said]:
         )
 
 
+@pair_part("libvirt.name-resolution")
 @check(
     "libvirt.name-resolution",
     title="The source resolves the name the destination gives itself, or a migration address is set",
@@ -80,6 +82,7 @@ def check_name_resolution(context: PreflightContext) -> Iterator[Said]:
         )
 
 
+@pair_part("network.migration-ports")
 @check(
     "network.migration-ports",
     title="The migration ports of the destination are open for the source",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from hosts.facts.host import HostCpu
-from hosts.ports import CpuComparison, Probe, ProbeState
+from hosts.facts.probe import Probe, ProbeState
+from hosts.ports import CpuComparison
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.findings import Severity
 from tests.jobs.builders import (

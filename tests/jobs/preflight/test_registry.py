@@ -19,7 +19,16 @@ from jobs.preflight import registry
 from jobs.preflight.catalogue import render_catalogue
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
 from jobs.preflight.findings import Finding, Severity
-from jobs.preflight.registry import CRASHED, NOT_EVALUATED, Check, NotEvaluated, list_checks, run_checks
+from jobs.preflight.registry import (
+    CRASHED,
+    NOT_EVALUATED,
+    Check,
+    NotEvaluated,
+    list_checks,
+    list_pair_checks,
+    run_checks,
+    run_pair_checks,
+)
 from tests.jobs.builders import context, copying, probe, side
 
 CATALOGUE = Path(__file__).parents[3] / "docs" / "checks.md"
@@ -28,7 +37,16 @@ CATALOGUE = Path(__file__).parents[3] / "docs" / "checks.md"
 def only(monkeypatch, *functions, unevaluated=Severity.BLOCKER):
     """Replace all checks by these functions."""
     checks = tuple(
-        Check(f"test.{n}", "A test", "test", True, (Severity.BLOCKER,), unevaluated, function)
+        Check(
+            f"test.{n}",
+            "A test",
+            "test",
+            True,
+            (Severity.BLOCKER,),
+            unevaluated,
+            "Tell your operators.",
+            function,
+        )
         for n, function in enumerate(functions)
     )
     monkeypatch.setattr(registry, "list_checks", lambda: checks)
@@ -172,3 +190,23 @@ def test_nothing_known_of_either_host_is_no_pass():
     found = run_checks(blind)
     assert Severity.BLOCKER in {finding.severity for finding in found}
     assert not [finding for finding in found if finding.id == CRASHED]
+
+
+def test_a_policy_hardens_warnings_of_the_checks_it_names_and_nothing_else(monkeypatch):
+    only(monkeypatch, lambda _: [say(Severity.WARNING)], lambda _: [say(Severity.INFO)])
+    found = run_checks(context(), harden={"test.0", "test.1"})
+    assert [finding.severity for finding in found] == [Severity.BLOCKER, Severity.INFO]
+
+
+def test_checks_for_pairs_do_not_look_at_the_guest():
+    """Whatever the two hosts say, a pair is judged without one."""
+
+    class Untouchable:
+        def __getattribute__(self, name):
+            raise AssertionError(f"a check for pairs looked at the guest's {name}")
+
+    assert list_pair_checks()
+    alone = dataclasses.replace(context(), guest=Untouchable())
+    assert [finding.id for finding in run_pair_checks(alone)] == []
+    silent = dataclasses.replace(alone, destination=side("jupiter", silent_reason="no route"))
+    assert {finding.id for finding in run_pair_checks(silent)} == {"libvirt.reachable"}
