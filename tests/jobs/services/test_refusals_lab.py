@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -358,7 +359,8 @@ def test_destination_dead_meanwhile_leaves_the_guest_alone(console: Console, gue
     execution.run(migration.pk)
     row = console.reread(migration)
     check_untouched(row)
-    assert "Connection refused" in row.error_text
+    # A connection that was open already may not have noticed yet that it is at its end.
+    assert re.search("Connection refused|End of file", row.error_text)
     assert "jupiter" in row.error_meaning
     assert row.error_remedy
     assert guest.where() == {"mercury": "running"}
