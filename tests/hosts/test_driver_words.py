@@ -5,7 +5,8 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from hosts.driver.errors import CONNECT_RULES, OPERATION_RULES, classify_text
+from hosts.driver.error_rules import CONNECT_RULES, OPERATION_RULES
+from hosts.driver.errors import classify_text
 from hosts.driver.flags import PARAMETER_TYPES, flag_bits, typed_parameters
 from hosts.driver.host_keys import accepted_keys, fingerprint
 from hosts.driver.states import domain_state, state_reason
@@ -91,6 +92,31 @@ def test_the_words_of_a_failed_connection_name_its_step(text: str, step: Connect
     assert isinstance(error, HostKeyUnknown) == (step is ConnectStep.HOST_KEY)
     assert "mercury" in error.message
     assert error.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [
+        ("INTERNAL_ERROR", "internal error: qemu unexpectedly closed the monitor", "ended by itself"),
+        ("OPERATION_FAILED", "operation failed: domain is not running", "stopped while it was moved"),
+        ("OPERATION_INVALID", "Requested operation is not valid: domain is not running", "not in a state"),
+        (
+            "OPERATION_FAILED",
+            "operation failed: job 'migration out' failed: Unable to write to socket: Connection reset by peer",
+            "stream of data",
+        ),
+        ("OPERATION_FAILED", "Source and target image have different sizes", "another size"),
+        ("INTERNAL_ERROR", "qemu: -vnc 10.0.0.9:0: Cannot assign requested address", "listens on"),
+        ("SYSTEM_ERROR", "cannot extend file '/vm/web01': No space left on device", "full"),
+    ],
+)
+def test_the_words_of_a_failed_move_say_what_it_means_and_what_to_do(
+    code: str, text: str, words: str
+) -> None:
+    number = getattr(libvirt, f"VIR_ERR_{code}")
+    rule = next(rule for rule in OPERATION_RULES if rule.matches(number, text))
+    assert words in rule.meaning
+    assert rule.remedy
 
 
 def test_rules_name_only_codes_that_libvirt_has() -> None:
