@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from hosts.models import Guest, Host
 from jobs.models import Migration
+from jobs.preflight.by_hand import FAMILY_WORDS
 from jobs.preflight.findings import Finding, Severity
 from jobs.services.preflight import Evaluation
 
@@ -51,8 +53,17 @@ def print_findings(out: Any, guest: Guest, destination: Host, evaluation: Evalua
     out.write(f"{guest.name}: {guest.host.name} → {destination.name}: {evaluation.verdict.value}")
     for finding in evaluation.findings:
         out.write(f"  {MARKS[finding.severity]}  {finding.id}  {finding.subject}: {finding.message}")
-        for whose, fact in finding.evidence:
-            out.write(f"               {whose}: {fact}")
-        if finding.remedy:
-            out.write(f"               → {finding.remedy}")
+        for line in _details(finding):
+            out.write(f"               {line}")
     out.write(f"  {evaluation.virsh_line}")
+
+
+def _details(finding: Finding) -> Iterator[str]:
+    yield from (f"{whose}: {fact}" for whose, fact in finding.evidence)
+    if finding.waived:
+        yield finding.waived
+    if finding.remedy:
+        yield f"→ {finding.remedy}"
+    for commands in finding.commands:
+        yield f"on {commands.host} ({FAMILY_WORDS[commands.family]}), as root:"
+        yield from (f"  {line}" for line in commands.lines)
