@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from hosts.facts.address import ConnectionAddress, parse_address, render_address
+from hosts.facts.address import ConnectionAddress, parse_address, parse_login, render_address
 from hosts.models import Host
 from hosts.services.registration import CREDENTIAL_KEYS
 from hosts.views.fingerprints import LINE
@@ -48,6 +48,11 @@ class HostForm(forms.ModelForm):
         help_text="In OpenSSH or PEM format, without a passphrase. A key made for this console is best.",
         widget=WriteOnlyText(attrs={"rows": 4, "class": "input mono", "placeholder": _KEY_START, **_SECRET}),
     )  # fmt: skip
+    probe_private_key = forms.CharField(
+        required=False, max_length=20_000, label="Private key of the probe login",
+        help_text="Empty: the SSH private key of the connection.",
+        widget=WriteOnlyText(attrs={"rows": 4, "class": "input mono", "placeholder": _KEY_START, **_SECRET}),
+    )  # fmt: skip
     sasl_username = forms.CharField(
         required=False, max_length=255, label="SASL user", widget=WriteOnlyLine(attrs=_SECRET)
     )
@@ -78,8 +83,8 @@ class HostForm(forms.ModelForm):
     class Meta:
         model = Host
         fields = (
-            "name", "address", "peer_address", "known_hosts", "migration_address", "migration_port_first",
-            "migration_port_last", "bandwidth_cap_mib_per_s", "max_outgoing", "max_incoming",
+            "name", "address", "peer_address", "probe_address", "known_hosts", "migration_address",
+            "migration_port_first", "migration_port_last", "bandwidth_cap_mib_per_s", "max_outgoing", "max_incoming",
         )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -94,6 +99,12 @@ class HostForm(forms.ModelForm):
             "class": "input mono",
             "spellcheck": "false",
             "autocomplete": "off",
+        }
+        self.fields["probe_address"].widget.attrs |= {
+            "class": "input mono",
+            "spellcheck": "false",
+            "autocomplete": "off",
+            "placeholder": "ssh://root@mercury.example.org",
         }
         self.fields["name"].help_text = ""
         self.fields["name"].widget.attrs |= {"autocomplete": "off", "spellcheck": "false"}
@@ -110,6 +121,15 @@ class HostForm(forms.ModelForm):
     def clean_peer_address(self) -> str:
         text = self.cleaned_data["peer_address"]
         return _clean_address(text) if text.strip() else ""
+
+    def clean_probe_address(self) -> str:
+        text = str(self.cleaned_data["probe_address"]).strip().rstrip("/")
+        if text:
+            try:
+                parse_login(text)
+            except ValueError as error:
+                raise forms.ValidationError(str(error)) from error
+        return text
 
     def clean_known_hosts(self) -> str:
         text = self.cleaned_data["known_hosts"].strip()
@@ -135,12 +155,13 @@ class HostForm(forms.ModelForm):
             self.add_error(
                 "migration_port_last", f"The last port is below the first one ({first}). Give a higher one."
             )
-        key = cleaned.get("ssh_private_key", "").strip()
-        if key and "PRIVATE KEY-----" not in key:
-            self.add_error(
-                "ssh_private_key",
-                "This is not a private key: it begins with -----BEGIN. A .pub file is the other half.",
-            )
+        for name in ("ssh_private_key", "probe_private_key"):
+            key = cleaned.get(name, "").strip()
+            if key and "PRIVATE KEY-----" not in key:
+                self.add_error(
+                    name,
+                    "This is not a private key: it begins with -----BEGIN. A .pub file is the other half.",
+                )
         return cleaned
 
     def _post_clean(self) -> None:
@@ -153,7 +174,7 @@ class HostForm(forms.ModelForm):
     def credentials(self) -> dict[str, str]:
         """What was typed. Keys and certificates end in a line break, as their readers want it."""
         given = {key: self.cleaned_data.get(key, "") for key in CREDENTIAL_KEYS}
-        blocks = {"ssh_private_key", "tls_ca", "tls_certificate", "tls_key"}
+        blocks = {"ssh_private_key", "probe_private_key", "tls_ca", "tls_certificate", "tls_key"}
         return {
             key: f"{text.strip()}\n".replace("\r\n", "\n") if text and key in blocks else text
             for key, text in given.items()

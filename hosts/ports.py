@@ -76,6 +76,16 @@ class DestinationReading:
     ]  # disk path → what the destination's pools know (None: nothing there)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a remedy did, proven by reading again. `changed` False: it was done already, nothing was touched."""
+
+    changed: bool
+    says: str  # a sentence for people
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+
 class GuestPort(Protocol):
     """One domain on one host."""
 
@@ -98,6 +108,11 @@ class GuestPort(Protocol):
     def destroy(self) -> None: ...
     def undefine(self) -> None: ...
     def set_autostart(self, autostart: bool) -> None: ...
+    def eject_media(self, target: str) -> Change: ...
+    def set_cache_none(self, target: str) -> Change: ...
+    def measure_dirty_rate(self) -> bool:
+        """Begin to measure how fast a running guest changes its memory, without waiting; the next reading of this guest
+        alone has it in `extra`. False: it cannot be measured now."""
 
 
 class HostPort(Protocol):
@@ -108,7 +123,15 @@ class HostPort(Protocol):
     def find_guest(self, domain_uuid: str) -> GuestPort | None: ...
     def find_guest_reading(self, domain_uuid: str) -> GuestReading | None: ...
     def read_for_guest(self, guest: GuestReading, *, disk_paths: tuple[str, ...]) -> DestinationReading: ...
+    def compare_host_cpu(self, other: HostPort) -> CpuComparison:
+        """Whether this host can give its guests the processor that `other` gives its own (host-model)."""
+
     def define_guest(self, xml: str) -> None: ...
+    def start_network(self, name: str) -> Change: ...
+    def start_pool(self, name: str) -> Change: ...
+    def read_pool_xml(self, name: str) -> str: ...
+    def create_pool(self, source_xml: str) -> Change: ...
+    def create_volume(self, pool: str, name: str, *, format_name: str, capacity_bytes: int) -> Change: ...
     def close(self) -> None: ...
 
 
@@ -125,6 +148,9 @@ class ConnectionSpec:
     tls_ca: str = field(default="", repr=False)
     tls_certificate: str = field(default="", repr=False)
     tls_key: str = field(default="", repr=False)
+    # The login for what libvirt cannot tell, where it is not that of the connection: ssh://USER@HOST[:PORT]
+    probe_address: str = ""
+    probe_private_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.core.cache import cache
 
 from hosts.models import Guest, Host
-from hosts.services import inventory, pairs, testing
+from hosts.services import host_pairs, inventory, pairs, probing, testing
 
 
 @shared_task(queue="control", time_limit=60, ignore_result=True)
@@ -21,10 +21,17 @@ def refresh_host_task(host_id: int) -> None:
         return
     try:
         host = Host.objects.filter(pk=host_id, enabled=True).first()
-        if host is not None:
-            inventory.refresh_host(host)
+        if host is not None and inventory.refresh_host(host):
+            probing.request_probe(host)
     finally:
         cache.delete(f"refreshing-host:{host_id}")
+
+
+@shared_task(queue="control", time_limit=30, ignore_result=True)
+def probe_host_task(host_id: int) -> None:
+    host = Host.objects.filter(pk=host_id, enabled=True).first()
+    if host is not None:
+        probing.read_probe(host)
 
 
 @shared_task(queue="control", time_limit=30, ignore_result=True)
@@ -38,3 +45,11 @@ def read_pair_task(guest_id: int, destination_id: int) -> None:
     destination = Host.objects.filter(pk=destination_id).first()
     if guest is not None and destination is not None:
         pairs.read_pair(guest, destination)
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def read_host_pair_task(source_id: int, destination_id: int) -> None:
+    source = Host.objects.filter(pk=source_id, enabled=True).first()
+    destination = Host.objects.filter(pk=destination_id, enabled=True).first()
+    if source is not None and destination is not None:
+        host_pairs.read_host_pair(source, destination)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from jobs.services import execution
+from jobs.services import execution, remedies, remedy_work
 from jobs.services import reconcile as reconciliation
 
 
@@ -21,3 +21,9 @@ def adopt_migration(migration_id: int) -> None:
 @shared_task(queue="control", time_limit=60, ignore_result=True)
 def reconcile() -> None:
     reconciliation.ring_again()
+    remedies.expire_lapsed()
+
+
+@shared_task(queue="control", time_limit=remedies.TASK_LIMIT_S, ignore_result=True)
+def run_remedy(remedy_id: int) -> None:
+    remedy_work.run(remedy_id)

@@ -12,12 +12,13 @@ from typing import Any
 
 import libvirt
 
-from hosts.driver import reach
+from hosts.driver import changes, changes_storage, reach
 from hosts.driver.destination_reading import read_for_guest
 from hosts.driver.errors import connect_error, is_code, translate
 from hosts.driver.eventloop import ensure_event_loop
 from hosts.driver.guest import Guest
 from hosts.driver.guest_reading import read_guest, read_guests
+from hosts.driver.host_cpu import compare_host_cpu
 from hosts.driver.host_keys import check_host_keys
 from hosts.driver.host_reading import read_facts
 from hosts.driver.material import Material, prepare
@@ -25,7 +26,7 @@ from hosts.driver.reach import Deadline
 from hosts.errors import ConnectStep, HostKeyUnknown, HostUnreachable
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
-from hosts.ports import ConnectionSpec, DestinationReading, HostPort
+from hosts.ports import Change, ConnectionSpec, CpuComparison, DestinationReading, HostPort
 
 # A dead link is noticed after interval * (count + 1) = 9 s (measured).
 KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 3, 2
@@ -87,9 +88,29 @@ class Connection(HostPort):
     def read_for_guest(self, guest: GuestReading, *, disk_paths: tuple[str, ...]) -> DestinationReading:
         return read_for_guest(self.virt, self.name, guest, disk_paths)
 
+    def compare_host_cpu(self, other: HostPort) -> CpuComparison:
+        if not isinstance(other, Connection):
+            raise TypeError("Only hosts that libvirt reaches have a processor to compare.")
+        return compare_host_cpu(self.virt, self.name, other.virt, other.name)
+
     def define_guest(self, xml: str) -> None:
         with translate(self.name, "define the guest", changes=True):
             self.virt.defineXML(xml)
+
+    def start_network(self, name: str) -> Change:
+        return changes.start_network(self.virt, self.name, name)
+
+    def start_pool(self, name: str) -> Change:
+        return changes_storage.start_pool(self.virt, self.name, name)
+
+    def read_pool_xml(self, name: str) -> str:
+        return changes_storage.read_pool_xml(self.virt, self.name, name)
+
+    def create_pool(self, source_xml: str) -> Change:
+        return changes_storage.create_pool(self.virt, self.name, source_xml)
+
+    def create_volume(self, pool: str, name: str, *, format_name: str, capacity_bytes: int) -> Change:
+        return changes_storage.create_volume(self.virt, self.name, pool, name, format_name, capacity_bytes)
 
     def close(self) -> None:
         """Idempotent. Another process's connection is left alone: closing it here would break it there."""

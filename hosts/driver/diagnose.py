@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from hosts.driver import reach
+from hosts.driver.asking import probe_login
 from hosts.driver.connection import Connection, open_connection
 from hosts.driver.errors import classify_text
-from hosts.driver.host_keys import check_host_keys
+from hosts.driver.host_keys import accepted_keys, check_host_keys, fingerprint
 from hosts.driver.material import Material, parse_spec_address, prepare
 from hosts.driver.reach import Deadline
 from hosts.driver.remedies import exact_remedy
@@ -98,6 +99,43 @@ def _run(spec: ConnectionSpec, report: _Report, deadline: Deadline) -> None:
         _check_service(connection, report, deadline)
     finally:
         connection.close()
+    if spec.probe_address:
+        _check_probe_login(spec, report, deadline)
+
+
+def _check_probe_login(spec: ConnectionSpec, report: _Report, deadline: Deadline) -> None:
+    """The second login, for what libvirt cannot tell. Its steps go by the same names."""
+    login = probe_login(spec)
+    address, host = report.address, spec.name or "the host"
+    report.address = parse_spec_address(login)
+    try:
+        with prepare(login, deadline_s=deadline.left_s) as material:
+            _check_port(material, login, report, deadline)
+            _check_ssh(material, login, report, deadline)
+    except HostKeyUnknown as error:
+        # Who accepts these keys must not lose the connection's own.
+        kept = [key for key in _accepted(address, spec.known_hosts) if key not in error.offered]
+        error.offered = (*error.offered, *kept)
+        raise
+    except HostUnreachable as error:
+        raise HostUnreachable(
+            f"The probe login of {host} fails: {error.message}",
+            step=error.step,
+            remedy=error.remedy,
+            libvirt_text=error.libvirt_text,
+        ) from error
+    report.passed(
+        ConnectStep.LOGIN, f"Logged in, and for what only the host can tell as {spec.probe_address}."
+    )
+
+
+def _accepted(address: ConnectionAddress | None, known_hosts: str) -> list[OfferedKey]:
+    if address is None or not address.uses_ssh:
+        return []
+    port = address.effective_port or 22
+    name = address.host if port == 22 else f"[{address.host}]:{port}"
+    keys = sorted(accepted_keys(address.host, port, known_hosts))
+    return [OfferedKey(kind, fingerprint(text), f"{name} {kind} {text}") for kind, text in keys]
 
 
 def _check_port(material: Material, spec: ConnectionSpec, report: _Report, deadline: Deadline) -> None:

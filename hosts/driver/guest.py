@@ -7,13 +7,15 @@ from typing import Any
 
 import libvirt
 
+from hosts.driver import changes
+from hosts.driver.dirty_rate import start_measuring
 from hosts.driver.errors import is_code, translate
 from hosts.driver.flags import flag_bits, typed_parameters
 from hosts.driver.states import domain_state, state_reason
 from hosts.errors import Refused
 from hosts.facts.domain import DomainStatus
 from hosts.facts.jobstats import JobStats, parse_job_stats
-from hosts.ports import GuestPort, HostPort, MigrateFlag, TransferOrder
+from hosts.ports import Change, GuestPort, HostPort, MigrateFlag, TransferOrder
 
 # `job` of a domain that is being received: libvirt answers code 84 there instead of statistics (measured).
 INCOMING = "incoming"
@@ -135,6 +137,15 @@ class Guest(GuestPort):
     def set_autostart(self, autostart: bool) -> None:
         with translate(self._host, f"set the autostart of {self.name}", changes=True):
             self.virt.setAutostart(int(autostart))
+
+    def eject_media(self, target: str) -> Change:
+        return changes.eject_media(self.virt, self._host, target)
+
+    def set_cache_none(self, target: str) -> Change:
+        return changes.set_cache_none(self.virt, self._host, target)
+
+    def measure_dirty_rate(self) -> bool:
+        return start_measuring(self.virt, self._host)
 
 
 def read_job_type(domain: Any) -> str:

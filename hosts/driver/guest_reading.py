@@ -10,6 +10,7 @@ from typing import Any
 
 import libvirt
 
+from hosts.driver.dirty_rate import read_dirty_rate
 from hosts.driver.errors import is_code, translate
 from hosts.driver.guest import INCOMING, read_job_type
 from hosts.driver.parallel import read_all
@@ -176,7 +177,8 @@ def _extra(
     domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, alone: bool
 ) -> dict[str, str]:
     """`checkpoints`: "yes" when it has some; `ran_here`: "no" for a paused one whose processors have not run since
-    it came; `block_jobs`: disks with one, only when one guest is read."""
+    it came; only when one guest is read: `block_jobs`, the disks with one, and `dirty_rate_mib_per_s`, where it was
+    measured before."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
     arrives = status.job == INCOMING
     if status.state is DomainState.PAUSED and not arrives and not _has_run_here(domain):
@@ -185,6 +187,8 @@ def _extra(
         extra["block_jobs"] = ",".join(
             disk.target for disk in facts.disks if _has_block_job(domain, disk.target)
         )
+        rate = read_dirty_rate(domain) if status.state is DomainState.RUNNING else None
+        extra |= {} if rate is None else {"dirty_rate_mib_per_s": str(rate)}
     return extra
 
 

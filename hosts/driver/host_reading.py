@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import libvirt
 
 from hosts.driver.errors import is_code, translate
+from hosts.driver.host_details import read_filters, read_free_pages, read_secrets
 from hosts.driver.parallel import read_all
 from hosts.errors import OperationFailed
 from hosts.facts.host import HostCpu, HostFacts, parse_capabilities
@@ -48,6 +50,12 @@ def read_facts(virt: Any, host: str) -> HostFacts:
             networks=networks,
             bridges=_attempt("bridges", lambda: _read_bridges(virt, networks), (), unread),
             read_at=datetime.now(UTC),
+            cells=capabilities.cells,
+            free_pages=_attempt(
+                "free pages", lambda: read_free_pages(virt, capabilities.cells), None, unread
+            ),
+            secrets=_attempt("secrets", lambda: read_secrets(virt), None, unread),
+            filters=_attempt("network filters", lambda: read_filters(virt), None, unread),
             unread=tuple(unread),
         )
 
@@ -89,16 +97,8 @@ def _with_topology(cpu: HostCpu, info: list[Any]) -> HostCpu:
     if cpu.sockets is not None:
         return cpu
     model, _, _, _, _, sockets, cores, threads = info
-    return HostCpu(
-        cpu.architecture or str(model),
-        cpu.model,
-        cpu.vendor,
-        cpu.microcode,
-        cpu.features,
-        sockets,
-        cores,
-        threads,
-    )
+    architecture = cpu.architecture or str(model)
+    return replace(cpu, architecture=architecture, sockets=sockets, cores=cores, threads=threads)
 
 
 def _read_pools(virt: Any) -> tuple[PoolFacts, ...]:

@@ -107,6 +107,15 @@ def parse_address(text: str) -> ConnectionAddress:
     return address
 
 
+def parse_login(text: str) -> ConnectionAddress:
+    """ssh://USER@HOST[:PORT], a login without libvirt → an address over ssh. Raises ValueError in words for people."""
+    scheme, separator, rest = text.strip().partition("://")
+    if scheme != "ssh" or not separator or "/" in rest.rstrip("/") or "?" in rest:
+        raise ValueError("A probe login looks like ssh://USER@HOST or ssh://USER@HOST:PORT.")
+    # The same rules for users, hosts and ports as in a connection address.
+    return parse_address(f"qemu+ssh://{rest.rstrip('/')}/system")
+
+
 def render_address(address: ConnectionAddress) -> str:
     """The parts as text; `parse_address` gives the same parts back."""
     scheme = f"{address.driver}+{address.transport}" if address.transport else address.driver

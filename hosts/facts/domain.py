@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
+from hosts.facts.placement import (
+    PageDemand,
+    parse_cpu_pins,
+    parse_huge_pages,
+    parse_memory_nodes,
+)
 from hosts.facts.xml import attribute_of, bytes_of, outer_xml, parse_count, parse_xml, text_of
 
 
@@ -35,6 +41,15 @@ ACTIVE_STATES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class SecretUse:
+    """A secret that a disk refers to, by UUID or by usage."""
+
+    type: str  # ceph, iscsi, passphrase, …
+    secret_uuid: str  # "" when named by usage
+    usage: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskFacts:
     """One <disk>. `source_path` is a file, device or directory path; network disks have `network_source`."""
 
@@ -53,10 +68,14 @@ class DiskFacts:
     transient: bool
     startup_policy: str
     backing_paths: tuple[str, ...] = ()  # from <backingStore>, outermost first
+    backing_formats: tuple[str, ...] = ()  # of every layer below the top one
+    secrets: tuple[SecretUse, ...] = ()  # of the image and of its layers
+    reservations: str = ""  # SCSI persistent reservations: "managed", the helper's socket, or ""
 
     @property
     def empty(self) -> bool:
-        return not (self.source_path or self.network_source or self.volume)
+        """An NVMe disk is a PCI address, neither a path nor a name."""
+        return self.type != "nvme" and not (self.source_path or self.network_source or self.volume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +88,7 @@ class NicFacts:
     portgroup: str
     model: str
     target: str  # vnet0
+    filter: str = ""  # <filterref>, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +142,12 @@ class DomainFacts:
     nvram: str = ""  # file of the UEFI variables
     kernel: str = ""  # direct boot: paths on the host
     initrd: str = ""
+    huge_pages: tuple[PageDemand, ...] = ()
+    cpu_pins: tuple[
+        tuple[str, str], ...
+    ] = ()  # ("virtual CPU 0", "0-3,^2"): what is pinned to which host CPUs
+    memory_nodes: tuple[tuple[str, str], ...] = ()  # (mode, nodeset): ("strict", "0-1")
+    tsc_frequency_hz: int = 0  # 0: not fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +225,12 @@ def parse_domain(xml: str) -> DomainFacts:
         nvram=text_of(root, "os/nvram") or attribute_of(root, "os/nvram/source", "file"),
         kernel=text_of(root, "os/kernel"),
         initrd=text_of(root, "os/initrd"),
+        huge_pages=tuple(parse_huge_pages(root, max_memory_bytes)),
+        cpu_pins=tuple(parse_cpu_pins(root)),
+        memory_nodes=tuple(parse_memory_nodes(root)),
+        tsc_frequency_hz=parse_count(
+            attribute_of(root, "clock/timer[@name='tsc']", "frequency"), "TSC frequency"
+        ),
     )
 
 
@@ -239,7 +271,28 @@ def _disk(disk: etree._Element) -> DiskFacts:
         transient=disk.find("transient") is not None,
         startup_policy=attribute_of(disk, "source", "startupPolicy"),
         backing_paths=tuple(_backing_paths(disk)),
+        backing_formats=tuple(
+            str(item.get("type") or "")
+            for item in disk.iterfind(".//backingStore/format")
+            if item.get("type")
+        ),
+        secrets=tuple(_secret(item) for item in disk.iter("secret")),
+        reservations=_reservations(disk),
     )
+
+
+def _secret(item: etree._Element) -> SecretUse:
+    return SecretUse(
+        str(item.get("type") or ""), str(item.get("uuid") or "").lower(), str(item.get("usage") or "")
+    )
+
+
+def _reservations(disk: etree._Element) -> str:
+    """libvirt runs the helper itself unless it is told the socket of one."""
+    found = disk.find("source/reservations")
+    if found is None:
+        return ""
+    return attribute_of(found, "source", "path") or "managed"
 
 
 def _path_of(source: etree._Element) -> str:
@@ -266,13 +319,18 @@ def _nic(nic: etree._Element) -> NicFacts:
     source = nic.find("source")
     attributes: dict[str, str] = {} if source is None else {str(k): str(v) for k, v in source.items()}
     places = ("network", "bridge", "dev", "path", "name")
+    kind = str(nic.get("type") or "")
+    # While the guest runs libvirt writes what a network resolved to, and the network beside it; a move goes by the
+    # network's name.
+    resolved = kind in {"bridge", "direct"} and bool(attributes.get("network"))
     return NicFacts(
-        type=str(nic.get("type") or ""),
+        type="network" if resolved else kind,
         mac=attribute_of(nic, "mac", "address").lower(),
         source=next((attributes[place] for place in places if attributes.get(place)), ""),
         portgroup=attribute_of(nic, "source", "portgroup"),
         model=attribute_of(nic, "model", "type"),
         target=attribute_of(nic, "target", "dev"),
+        filter=attribute_of(nic, "filterref", "filter"),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from lxml import etree
 
 from hosts.facts.network import NetworkFacts
+from hosts.facts.placement import FreePages, NumaCell, parse_cells, parse_tsc
 from hosts.facts.storage import PoolFacts
 from hosts.facts.xml import attribute_of, optional_count, parse_count, parse_xml, text_of
 
@@ -22,6 +23,8 @@ class HostCpu:
     sockets: int | None = None
     cores: int | None = None
     threads: int | None = None
+    tsc_frequency_hz: int | None = None
+    tsc_scaling: bool | None = None  # whether a guest can be given another frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class GuestSupport:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretFacts:
+    """A secret the host knows; never its value."""
+
+    secret_uuid: str
+    usage_type: str  # volume, ceph, iscsi, tls, vtpm, none
+    usage: str
+
+
+@dataclass(frozen=True, slots=True)
 class CapabilitiesFacts:
     """What a host's capabilities say: the part of HostFacts that comes from that one document."""
 
@@ -47,6 +59,7 @@ class CapabilitiesFacts:
     guests_supported: tuple[GuestSupport, ...]
     migration_live: bool
     migration_transports: tuple[str, ...]
+    cells: tuple[NumaCell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,10 @@ class HostFacts:
     read_at: datetime | None = None
     # What could not be read and why; empty lists above are then unknown, not "none": ("networks", "…").
     unread: tuple[tuple[str, str], ...] = ()
+    cells: tuple[NumaCell, ...] = ()  # NUMA nodes; empty: not told
+    free_pages: tuple[FreePages, ...] | None = None  # None: never asked, as the secrets
+    secrets: tuple[SecretFacts, ...] | None = None
+    filters: tuple[str, ...] | None = None  # network filters by name; None: never asked
 
 
 def version_text(version: int) -> str:
@@ -109,6 +126,7 @@ def parse_capabilities(xml: str) -> CapabilitiesFacts:
         guests_supported=tuple(_guest_support(root)),
         migration_live=root.find("host/migration_features/live") is not None,
         migration_transports=_texts(root, "host/migration_features/uri_transports/uri_transport"),
+        cells=tuple(parse_cells(root)),
     )
 
 
@@ -118,6 +136,7 @@ def _texts(root: etree._Element, path: str) -> tuple[str, ...]:
 
 def _host_cpu(root: etree._Element) -> HostCpu:
     features = (item.get("name") or "" for item in root.iterfind("host/cpu/feature"))
+    frequency_hz, scaling = parse_tsc(root)
     return HostCpu(
         architecture=text_of(root, "host/cpu/arch"),
         model=text_of(root, "host/cpu/model"),
@@ -127,6 +146,8 @@ def _host_cpu(root: etree._Element) -> HostCpu:
         sockets=optional_count(attribute_of(root, "host/cpu/topology", "sockets"), "CPU sockets"),
         cores=optional_count(attribute_of(root, "host/cpu/topology", "cores"), "CPU cores"),
         threads=optional_count(attribute_of(root, "host/cpu/topology", "threads"), "CPU threads"),
+        tsc_frequency_hz=frequency_hz,
+        tsc_scaling=scaling,
     )
 
 

@@ -45,9 +45,13 @@ class HostProbe:
     kvm_gid: int | None = None
     qemu_gid: int | None = None
     libvirt_gid: int | None = None
-    firewall: str = ""  # firewalld, ufw, nftables, none
+    firewall: str = ""  # firewalld, ufw, nftables, iptables, none
+    # TCP ports (first, last) that a rule here answers with a reset, as if nothing listened
+    reset_ports: tuple[tuple[int, int], ...] = ()
     addresses: tuple[str, ...] = ()  # of all interfaces but loopback, with prefix: "10.99.0.1/24"
-    links: tuple[str, ...] = ()  # names of all network interfaces: enp1s0, br0
+    # name of an interface → its addresses among these
+    link_addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    links: tuple[str, ...] = ()  # names of all network interfaces but lo and vnet…: enp1s0, br0
     microcode: str = ""  # as /proc/cpuinfo says it
     nested: bool | None = None
     image_directory: str = ""  # /var/lib/libvirt/images
@@ -61,12 +65,16 @@ class PeerProbe:
     """What the source host itself sees of the destination (read over SSH; all UNKNOWN without SSH)."""
 
     name_resolves: Probe
-    libvirt_login: Probe  # `virsh -c <peer address> uri` run on the source
+    libvirt_login: Probe  # `virsh -c <peer address> uri` run as root on the source
     migration_port: Probe  # a TCP connect to the first migration port
     file_systems: Mapping[str, str] = field(default_factory=dict)  # disk path on the source → `stat -f -c %T`
-    libvirt_port: Probe = Probe(ProbeState.UNKNOWN)  # a TCP connect to the port of the peer address
+    # A TCP connect to the port of the peer address; FAILED when it is refused: nothing listens
+    libvirt_port: Probe = Probe(ProbeState.UNKNOWN)
     disk_port: Probe = Probe(ProbeState.UNKNOWN)  # where copied disks go, when it is not among the others
     last_migration_port: Probe = Probe(ProbeState.UNKNOWN)
+    # Which ports those were; 0: not tried
+    tried_ports: tuple[int, int] = (0, 0)
+    tried_disk_port: int = 0
     source_files: Mapping[str, PathIdentity] = field(
         default_factory=dict
     )  # disk path → as the source sees it

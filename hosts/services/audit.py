@@ -9,7 +9,7 @@ from typing import Any, Literal
 from hosts.models import AuditEntry
 
 log = logging.getLogger(__name__)
-Outcome = Literal["done", "refused", "failed"]
+Outcome = Literal["done", "refused", "failed", "unknown"]
 
 
 def record_action(

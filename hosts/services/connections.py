@@ -14,8 +14,9 @@ from hosts.ports import ConnectionSpec, HostPort
 def build_spec(host: Host) -> ConnectionSpec:
     """The connection of a host, with its secrets. Never log it, never store it."""
     return ConnectionSpec(
-        name=host.name, address=host.address, known_hosts=host.known_hosts, **dict(host.credentials or {})
-    )
+        name=host.name, address=host.address, known_hosts=host.known_hosts, probe_address=host.probe_address,
+        **dict(host.credentials or {}),
+    )  # fmt: skip
 
 
 @contextmanager

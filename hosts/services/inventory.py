@@ -65,8 +65,8 @@ def refresh_host(host: Host) -> bool:
     return True
 
 
-def refresh_guest(host: Host, connection: HostPort, domain_uuid: str) -> None:
-    """Read one guest after an event. Cheaper than the whole host, so that browsers see it at once."""
+def refresh_guest(host: Host, connection: HostPort, domain_uuid: str) -> GuestReading | None:
+    """Read one guest and store what it says. Cheaper than the whole host, so that browsers see it at once."""
     asked_at = timezone.now()
     reading = connection.find_guest_reading(domain_uuid)
     if reading is None:
@@ -75,6 +75,7 @@ def refresh_guest(host: Host, connection: HostPort, domain_uuid: str) -> None:
         changed = _store_guests(host, (reading,), asked_at)
     if changed:
         publish_inventory()
+    return reading
 
 
 def record_reading(

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from django.utils import timezone
 
-from hosts.driver.probe import probe_peer
 from hosts.errors import HostError
-from hosts.facts.address import parse_address
 from hosts.facts.codec import to_data
-from hosts.facts.domain import GuestReading
+from hosts.facts.device_paths import EVERYWHERE, MOVE_CA, MOVE_CERTIFICATE, paths_to_look_at
+from hosts.facts.domain import DomainState, GuestReading
 from hosts.facts.probe import PeerProbe
 from hosts.models import Guest, Host, PairReading
-from hosts.ports import DestinationReading
+from hosts.ports import DestinationReading, HostPort
 from hosts.services.bells import ring
-from hosts.services.connections import borrowed, build_spec
+from hosts.services.connections import borrowed
+from hosts.services.inventory import refresh_guest
 from hosts.services.live import publish_inventory
+from hosts.services.probing import ask_pair, peer_address, store_pair_probes
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "disk_paths", "find_pair", "is_fresh", "peer_address", "probe_from_source", "probed_paths", "read_pair",
+    "request_pairs", "store_pair",
+]  # fmt: skip
 
 FRESH = timedelta(seconds=60)
 ASKED_RECENTLY = timedelta(seconds=15)  # a reading takes at most ~10 s; then the bell may be rung again
-
-
-def peer_address(destination: Host) -> str:
-    """The destination as the source's libvirtd is told to reach it; without what only this machine has (keys)."""
-    if destination.peer_address:
-        return destination.peer_address
-    address = parse_address(destination.address)
-    transport = {"libssh2": "ssh", "libssh": "ssh"}.get(address.transport, address.transport)
-    scheme = f"{address.driver}+{transport}" if transport else address.driver
-    user = f"{address.user}@" if address.user and transport == "ssh" else ""
-    port = f":{address.port}" if address.port else ""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{scheme}://{user}{host}{port}{address.path}"
 
 
 def request_pairs(guest: Guest, destinations: Iterable[Host]) -> None:
@@ -58,30 +48,38 @@ def is_fresh(pair: PairReading | None) -> bool:
 
 
 def read_pair(guest: Guest, destination: Host) -> None:
-    """Ask both hosts now and store the answers."""
+    """Ask both hosts now and store the answers. libvirt and SSH are asked side by side."""
     reading, capacities, error = None, dict[str, int](), ""
-    try:
-        with borrowed(guest.host) as connection:
-            alone = connection.find_guest_reading(str(guest.domain_uuid))
-            capacities = alone.disk_capacity_bytes if alone is not None else {}
-        with borrowed(destination) as connection:
-            reading = connection.read_for_guest(guest.reading, disk_paths=disk_paths(guest.reading))
-    except HostError as failure:
-        error = failure.message
-    probe = probe_from_source(guest.host, destination, guest.reading)
-    store_pair(guest, destination, reading, probe, error, capacities)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        probes = pool.submit(ask_pair, guest.host, destination, paths=probed_paths(guest.reading))
+        try:
+            with borrowed(guest.host) as connection:
+                capacities = _read_guest(guest, connection)
+            with borrowed(destination) as connection:
+                reading = connection.read_for_guest(guest.reading, disk_paths=disk_paths(guest.reading))
+        except HostError as failure:
+            error = failure.message
+        answers = probes.result()
+    store_pair_probes(guest.host, destination, answers)
+    store_pair(guest, destination, reading, answers.peer, error, capacities)
+
+
+def _read_guest(guest: Guest, connection: HostPort) -> dict[str, int]:
+    """Sizes of its disks. What else only a single reading says is stored with the guest, and what it changes in its
+    memory is measured for the next one."""
+    domain_uuid = str(guest.domain_uuid)
+    alone = refresh_guest(guest.host, connection, domain_uuid)
+    if alone is None:
+        return {}
+    port = connection.find_guest(domain_uuid) if alone.status.state is DomainState.RUNNING else None
+    if port is not None:
+        port.measure_dirty_rate()
+    return alone.disk_capacity_bytes
 
 
 def probe_from_source(source: Host, destination: Host, reading: GuestReading) -> PeerProbe:
-    """What the source host itself sees of the destination. Everything UNKNOWN where it has no SSH."""
-    address = peer_address(destination)
-    return probe_peer(
-        build_spec(source),
-        peer_address=address,
-        peer_host=destination.migration_address or urlsplit(address).hostname or "",
-        migration_port=destination.migration_port_first,
-        disk_paths=disk_paths(reading),
-    )
+    """What the source host itself sees of the destination, and both of the guest's files. UNKNOWN without SSH."""
+    return ask_pair(source, destination, paths=probed_paths(reading)).peer
 
 
 def store_pair(
@@ -109,6 +107,13 @@ def disk_paths(reading: GuestReading) -> tuple[str, ...]:
     paths = [disk.source_path for disk in disks if disk.source_path]
     paths += [path for disk in disks for path in disk.backing_paths if path.startswith("/")]
     return tuple(dict.fromkeys(paths))
+
+
+def probed_paths(reading: GuestReading) -> tuple[str, ...]:
+    """All files of the host that the guest or its move may need: its disks, what its other devices and its firmware
+    name, the certificates of QEMU."""
+    always = (EVERYWHERE, MOVE_CA, MOVE_CERTIFICATE)
+    return tuple(dict.fromkeys((*always, *disk_paths(reading), *paths_to_look_at(reading.xml))))
 
 
 def _claim_asking(guest: Guest, destination: Host) -> bool:

@@ -16,7 +16,15 @@ from hosts.services.live import publish_inventory
 log = logging.getLogger(__name__)
 
 CREDENTIAL_KEYS = frozenset(
-    {"ssh_private_key", "sasl_username", "sasl_password", "tls_ca", "tls_certificate", "tls_key"}
+    {
+        "ssh_private_key",
+        "probe_private_key",
+        "sasl_username",
+        "sasl_password",
+        "tls_ca",
+        "tls_certificate",
+        "tls_key",
+    }
 )
 
 
@@ -26,6 +34,7 @@ def save_host(
     """Store a new or changed host and read it at once. An empty credential keeps the stored one."""
     host.credentials = merge_credentials(host, credentials, clear)
     host.contact = Contact.NEVER if host.pk is None else host.contact
+    host.probed_at = None  # asked anew with the login as it is now
     host.save()
     log.info("%s saved the host %s.", actor, host.name)
     request_refresh([host.pk])
@@ -45,7 +54,7 @@ def merge_credentials(
 
 def accept_host_keys(host: Host, lines: list[str], actor: Any) -> None:
     """Replace the accepted SSH host keys by these known_hosts lines: a person has compared the fingerprints."""
-    write_host(host, known_hosts="\n".join(lines) + "\n")
+    write_host(host, known_hosts="\n".join(lines) + "\n", probed_at=None)
     log.info("%s accepted the SSH host keys of %s.", actor, host.name)
     request_refresh([host.pk])
 

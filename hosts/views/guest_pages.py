@@ -15,7 +15,7 @@ from hosts.services.inventory import request_refresh
 from hosts.views.guest_rows import guest_list
 from hosts.views.pages import page
 
-TABS = ("summary", "disks", "network", "xml", "history")
+TABS = ("summary", "readiness", "disks", "network", "xml", "history")
 
 
 @login_required

@@ -20,8 +20,15 @@ from hosts.views.fingerprints import accepted_keys
 from hosts.views.pages import page
 
 _NEW = {"part_driver": "qemu", "part_transport": "ssh", "part_user": "root", "part_path": "/system"}
+_TESTED = frozenset({"address", "known_hosts", "ssh_private_key", "probe_address", "probe_private_key"})
 hides_secrets = sensitive_post_parameters(
-    "ssh_private_key", "sasl_username", "sasl_password", "tls_ca", "tls_certificate", "tls_key"
+    "ssh_private_key",
+    "probe_private_key",
+    "sasl_username",
+    "sasl_password",
+    "tls_ca",
+    "tls_certificate",
+    "tls_key",
 )
 
 
@@ -106,9 +113,10 @@ def test_form(request: HttpRequest) -> HttpResponse:
     form = HostForm(data, instance=host)
     form.fields["name"].required = False
     form.is_valid()
-    if "address" in form.errors or "ssh_private_key" in form.errors or "known_hosts" in form.errors:
+    if not form.errors.keys().isdisjoint(_TESTED):
         return render(request, "hosts/_test_refused.html", {"form": form}, status=422)
-    host.address, host.known_hosts = form.cleaned_data["address"], form.cleaned_data["known_hosts"]
+    for name in ("address", "known_hosts", "probe_address"):
+        setattr(host, name, form.cleaned_data[name])
     host.name = host.name or "the host"
     token = request_test(host, form.credentials)
     context: dict[str, Any] = {"token": token, "known_hosts": host.known_hosts if accepted else None}

@@ -18,7 +18,7 @@ from hosts.views.guest_rows import guest_list
 from hosts.views.pages import page, read_order
 from hosts.views.pools import PoolOnHost
 
-TABS = ("summary", "guests", "storage", "networks", "connection")
+TABS = ("summary", "guests", "leave", "readiness", "storage", "networks", "connection")
 SORTS = ("name", "state", "guests", "memory", "versions", "age")
 _FAR = "9999"
 

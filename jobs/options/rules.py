@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
@@ -52,6 +53,8 @@ class Rule:
         return OptionProblem(self.name, self.fields, self.message, self.remedy)
 
 
+# Many candidates are judged with the same options, by several checks each.
+@lru_cache(maxsize=256)
 def check_options(options: MoveOptions, guest_name: str = "") -> tuple[OptionProblem, ...]:
     """All problems at once, none when the options can be asked of libvirt together.
 

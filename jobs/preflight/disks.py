@@ -15,6 +15,7 @@ from hosts.facts.host import HostFacts
 from hosts.facts.storage import PoolFacts
 from jobs.options import Kind, MoveOptions, Storage
 from jobs.preflight.context import HostSide, PreflightContext
+from jobs.preflight.devices_xml import Presence, presence_of
 
 # As `stat -f -c %T` prints them. libvirt: virFileIsSharedFSType and virFileIsClusterFS (9.0). A FUSE mount
 # prints "fuseblk" whatever is behind it, so GlusterFS is known from its pool only.
@@ -30,6 +31,9 @@ LOCAL_FILE_SYSTEMS: Final = frozenset(
 # guest.
 LOCKING_FILE_SYSTEMS: Final = frozenset({"nfs", "gfs/gfs2", "gfs2", "ocfs2", "ceph", "gpfs", "glusterfs"})
 LOCKING_POOL_FORMATS: Final = frozenset({"nfs", "glusterfs"})
+
+# Their clients may make up inode numbers of their own, so different ones prove nothing.
+FILE_SYSTEMS_WITHOUT_INODES: Final = frozenset({"smb", "smb2", "cifs"})
 
 REMOVABLE: Final = frozenset({"cdrom", "floppy"})
 
@@ -121,6 +125,15 @@ def folder_of(path: str) -> str:
     return str(PurePosixPath(path).parent)
 
 
+def presence_of_disk(context: PreflightContext, path: str) -> Presence:
+    """Whether the destination has an image: it sees the file itself, or one of its pools has it. MISSING: a pool covers
+    the path and has nothing there, or only the source sees it."""
+    presence = presence_of(context, path)
+    if presence is not Presence.UNKNOWN or context.destination_reading is None:
+        return presence
+    return Presence.MISSING if path in context.destination_reading.volumes else Presence.UNKNOWN
+
+
 def file_system_of(context: PreflightContext, path: str) -> str:
     """What `stat -f` said on the source, "" when it could not be asked."""
     probe = context.peer_probe
@@ -128,17 +141,36 @@ def file_system_of(context: PreflightContext, path: str) -> str:
 
 
 def prove_sharing(context: PreflightContext, disk: DiskFacts) -> SharingProof:
-    """Whether a disk that is not copied is the same storage on both hosts."""
+    """Whether a disk that is not copied is the same storage on both hosts. A file that both hosts were asked about
+    proves more than pools of the same name, which may not be what is mounted."""
     if disk.network_source:
         return SharingProof(Sharing.SAME, f"network storage {disk.network_source}")
-    path = destination_path(disk, context.options)
     source = _pool_of(context.source, disk, disk.source_path)
-    destination = _pool_of(context.destination, disk, path)
-    if source is not None and destination is not None:
-        proof = _compare_pools(source, destination)
-        if proof.sharing is not Sharing.UNKNOWN:
-            return proof
-    return _prove_by_file_system(context, disk.source_path, source)
+    destination = _pool_of(context.destination, disk, destination_path(disk, context.options))
+    unknown = SharingProof(Sharing.UNKNOWN, "no pools to compare")
+    pools = _compare_pools(source, destination) if source and destination else unknown
+    seen = _prove_by_identity(context, disk, strict=pools.sharing is Sharing.DIFFERENT)
+    if seen is not None:
+        return seen
+    return pools if pools.sharing is not Sharing.UNKNOWN else _prove_by_file_system(context, disk, source)
+
+
+def _prove_by_identity(context: PreflightContext, disk: DiskFacts, *, strict: bool) -> SharingProof | None:
+    """None where the file itself tells nothing: not asked, no file, or hosts made from one image, which may well have
+    the same numbers on their own disks. `strict`: the pools speak against it, so all figures must agree."""
+    probe, file_system = context.peer_probe, file_system_of(context, disk.source_path)
+    if probe is None or disk.type != "file" or file_system in LOCAL_FILE_SYSTEMS:
+        return None
+    here = probe.source_files.get(disk.source_path)
+    there = probe.destination_files.get(destination_path(disk, context.options))
+    if here is None or there is None:
+        return None
+    words = f"inode {here.inode} on {context.source.name}, {there.inode} on {context.destination.name}"
+    if here.inode != there.inode:
+        different = SharingProof(Sharing.DIFFERENT, f"{words}: two files")
+        return None if file_system in FILE_SYSTEMS_WITHOUT_INODES else different
+    same = here == there if strict else here.size_bytes == there.size_bytes
+    return SharingProof(Sharing.SAME, f"{words}: one file") if same else None
 
 
 def classify_lock(context: PreflightContext, disk: DiskFacts, copied: bool) -> LockClass:
@@ -175,8 +207,10 @@ def _compare_pools(source: PoolFacts, destination: PoolFacts) -> SharingProof:
     return SharingProof(Sharing.UNKNOWN, both)
 
 
-def _prove_by_file_system(context: PreflightContext, path: str, pool: PoolFacts | None) -> SharingProof:
-    file_system = file_system_of(context, path)
+def _prove_by_file_system(context: PreflightContext, disk: DiskFacts, pool: PoolFacts | None) -> SharingProof:
+    """Of a device only its node is in a file system, and that is every host's own."""
+    path = disk.source_path
+    file_system = "" if disk.type == "block" else file_system_of(context, path)
     if file_system in LOCAL_FILE_SYSTEMS:
         return SharingProof(Sharing.LOCAL, f"{path} lies on {file_system}")
     if file_system in SHARED_FILE_SYSTEMS:

@@ -14,7 +14,10 @@ def read_hosts(*hosts: Host) -> None:
 
 
 def read_pair_anew(guest: Guest, destination: Host) -> Guest:
-    """What the destination and the source say about this guest, now."""
+    """What the destination and the source say about this guest, now. The row is as it was then stored."""
     if not guest.host.silent and not destination.silent:
         pairs.read_pair(guest, destination)
+        guest.refresh_from_db(
+            fields=["state", "state_reason", "persistent", "reading_data", "read_at", "gone_at"]
+        )
     return guest

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
+from typing import Final
 
-from django.db.models import Q, Sum
+from django.utils import timezone
 
 from hosts.facts.codec import from_data
-from hosts.facts.domain import GuestReading
+from hosts.facts.domain import DomainState, GuestReading
 from hosts.facts.host import HostFacts
-from hosts.facts.probe import PeerProbe
+from hosts.facts.probe import HostProbe, PeerProbe
 from hosts.models import Guest, Host, PairReading
 from hosts.ports import DestinationReading
-from hosts.services import pairs
+from hosts.services import inventory, pairs
+from hosts.services.bells import ring
 from jobs.engine.plan import build_plan
-from jobs.models import Migration
-from jobs.options import MoveOptions
+from jobs.options import Kind, MoveOptions, Storage
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
 from jobs.preflight.findings import Finding, Severity, Verdict, judge_findings
-from jobs.services.judging import find_findings, list_waivers
+from jobs.preflight.registry import NOT_EVALUATED
+from jobs.services.judging import find_findings
+from jobs.services.planned import NOTHING, list_planned
+from jobs.services.recent import NO_RECORD, Record, read_records
+from jobs.services.stored import Stored, build_side, read_stored
+
+_STANDSTILL: Final = frozenset({DomainState.SHUT_OFF.value, DomainState.CRASHED.value})
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`read_at`: the oldest fact used. `waiting`: newer readings are on their way, nothing may start on these."""
+    """`read_at`: the oldest fact used. `waiting`: older than a start may rely on; newer readings are wanted.
+    `unread`: the two hosts were never asked about this guest, so what is not known is no finding yet."""
 
     findings: tuple[Finding, ...]
     verdict: Verdict
-    virsh_line: str
+    virsh_line: str  # "" where it was not asked for
     read_at: datetime | None
     waiting: bool
+    unread: bool = False
 
     @property
     def blockers(self) -> tuple[Finding, ...]:
@@ -45,8 +53,13 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
+    """`headroom`: share of the host's memory that stays free after the move; None: not known."""
+
     host: Host
+    options: MoveOptions
     evaluation: Evaluation
+    headroom: float | None = None
+    record: Record = NO_RECORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,112 +72,168 @@ class Readings:
     neighbours: tuple[GuestReading, ...]
     destination: DestinationReading
     peer_probe: PeerProbe | None
+    source_probe: HostProbe | None = None
+    destination_probe: HostProbe | None = None
 
 
 def evaluate(guest: Guest, destination: Host, options: MoveOptions) -> Evaluation:
     """All findings from stored readings: no host is asked here."""
-    pair = pairs.find_pair(guest, destination)
-    context = build_context(guest, destination, options, pair)
-    findings = find_findings(context, list_waivers(guest.domain_uuid, destination))
-    plan = build_plan(context, source_uri=guest.host.address, destination_uri=destination.address)
-    ages = [
-        moment for moment in (guest.read_at, guest.host.read_at, destination.read_at) if moment is not None
-    ]
+    stored = read_stored(guest.host, [guest], [destination], options.destination_name)
+    evaluation = evaluate_stored(stored, guest, destination, options)
+    return replace(evaluation, virsh_line=render_line(stored, guest, destination, options))
+
+
+def list_candidates(guest: Guest, options: MoveOptions | None = None) -> tuple[Candidate, ...]:
+    """Every other enabled host, best fit first. Without `options` each with those that suit it best."""
+    hosts = list_destinations(guest.host_id)
+    new_name = options.destination_name if options is not None else ""
+    return judge_candidates(read_stored(guest.host, [guest], hosts, new_name), guest, hosts, options)
+
+
+def judge_candidates(
+    stored: Stored, guest: Guest, hosts: Iterable[Host], options: MoveOptions | None = None
+) -> tuple[Candidate, ...]:
+    """The same from what was fetched before."""
+    hosts = list(hosts)
+    records = read_records(guest, hosts)
+    candidates = []
+    for host in hosts:
+        chosen, evaluation = choose(stored, guest, host, options)
+        record, headroom = records.get(host.pk, NO_RECORD), _headroom(stored, guest, host)
+        candidates.append(Candidate(host, chosen, evaluation, headroom, record))
+    return tuple(sorted(candidates, key=_fit))
+
+
+def choose(
+    stored: Stored, guest: Guest, destination: Host, options: MoveOptions | None
+) -> tuple[MoveOptions, Evaluation]:
+    """The options asked for; without any, those for the guest's state, its disks copied where that meets fewer
+    blockers than sharing them."""
+    shared = options or MoveOptions(kind=suggest_kind(guest))
+    evaluation = evaluate_stored(stored, guest, destination, shared)
+    if options is not None or shared.kind is Kind.OFFLINE or not _is_about_disks(evaluation):
+        return shared, evaluation
+    copied = replace(shared, storage=Storage.COPY_ALL)
+    other = evaluate_stored(stored, guest, destination, copied)
+    better = len(other.blockers) < len(evaluation.blockers)
+    return (copied, other) if better else (shared, evaluation)
+
+
+def evaluate_stored(stored: Stored, guest: Guest, destination: Host, options: MoveOptions) -> Evaluation:
+    """Without the virsh line."""
+    pair = stored.pair(guest, destination)
+    context = _build_context(stored, guest, destination, options, pair)
+    waivers = stored.waivers.get((guest.domain_uuid, destination.pk), ())
+    findings = find_findings(context, waivers)
+    waiting = not pairs.is_fresh(pair) and not destination.silent and not stored.source.silent
     return Evaluation(
         findings=findings,
         verdict=judge_findings(findings),
-        virsh_line=plan.virsh_line,
-        read_at=min(ages, default=None),
-        waiting=not pairs.is_fresh(pair) and not destination.silent and not guest.host.silent,
+        virsh_line="",
+        read_at=_oldest(guest, stored.source, destination, pair),
+        waiting=waiting,
+        unread=waiting and (pair is None or pair.read_at is None),
     )
 
 
-def list_candidates(guest: Guest, options: MoveOptions) -> tuple[Candidate, ...]:
-    """Every other enabled host, best fit first: fewest blockers, then warnings, then most free memory."""
-    hosts = Host.objects.filter(enabled=True).exclude(pk=guest.host_id)
-    candidates = [Candidate(host, evaluate(guest, host, options)) for host in hosts]
-    return tuple(sorted(candidates, key=_fit))
+def _is_about_disks(evaluation: Evaluation) -> bool:
+    """Copying them could help."""
+    blocking = {finding.id for finding in evaluation.blockers}
+    return NOT_EVALUATED in blocking or any(check_id.startswith(("disk.", "ids.")) for check_id in blocking)
+
+
+def render_line(stored: Stored, guest: Guest, destination: Host, options: MoveOptions) -> str:
+    """The same move for virsh."""
+    context = _build_context(stored, guest, destination, options, stored.pair(guest, destination))
+    source_uri, destination_uri = stored.source.address, destination.address
+    return build_plan(context, source_uri=source_uri, destination_uri=destination_uri).virsh_line
+
+
+def suggest_kind(guest: Guest) -> Kind:
+    if guest.state in _STANDSTILL:
+        return Kind.OFFLINE
+    return Kind.NON_LIVE if guest.state == DomainState.PAUSED else Kind.LIVE
+
+
+def list_destinations(source_id: int) -> list[Host]:
+    """The hosts a guest of this one could go to. Their secrets stay where they are."""
+    return list(Host.objects.filter(enabled=True).exclude(pk=source_id).defer("credentials", "known_hosts"))
 
 
 def request_readings(guest: Guest, hosts: Iterable[Host]) -> None:
     pairs.request_pairs(guest, (host for host in hosts if not host.silent))
 
 
+def recheck(guest: Guest, destination: Host) -> None:
+    """A person wants it read again, however fresh it is: both hosts, and what they say of this guest."""
+    inventory.request_refresh([guest.host_id, destination.pk])
+    PairReading.objects.update_or_create(
+        domain_uuid=guest.domain_uuid, source=guest.host, destination=destination,
+        defaults={"asked_at": timezone.now()},
+    )  # fmt: skip
+    ring("hosts.tasks.read_pair_task", guest.pk, destination.pk)
+
+
 def build_context(
     guest: Guest, destination: Host, options: MoveOptions, pair: PairReading | None
 ) -> PreflightContext:
     """The context of stored readings. What was never read stays None and becomes a finding, not a pass."""
-    reading = pair.destination_reading_data if pair is not None else None
-    probe = pair.peer_probe_data if pair is not None else None
-    return PreflightContext(
-        guest=guest.reading,
-        options=options,
-        source=build_side(guest.host, guest.host.facts),
-        destination=build_side(destination, destination.facts),
-        neighbours=None
-        if destination.facts_data is None
-        else _stored_neighbours(guest, destination, options),
-        destination_reading=None if reading is None else from_data(reading, DestinationReading),
-        peer_probe=None if probe is None else from_data(probe, PeerProbe),
-        peer_address=pairs.peer_address(destination),
-        planned_memory_bytes=planned_memory(destination, guest.domain_uuid),
-        disk_capacity_bytes=pair.disk_capacity_data if pair is not None else {},
-    )
+    stored = read_stored(guest.host, [guest], [destination], options.destination_name)
+    return _build_context(stored, guest, destination, options, pair)
 
 
 def build_run_context(
     source: Host, destination: Host, options: MoveOptions, readings: Readings
 ) -> PreflightContext:
     """The context of readings made just now, for the check at run time."""
+    planned = list_planned([destination]).get(destination.pk, NOTHING).without(readings.guest.domain_uuid)
     return PreflightContext(
         guest=readings.guest,
         options=options,
-        source=build_side(source, readings.source_facts, silent_reason=""),
-        destination=build_side(destination, readings.destination_facts, silent_reason=""),
+        source=_side_now(source, readings.source_facts, readings.source_probe),
+        destination=_side_now(destination, readings.destination_facts, readings.destination_probe),
         neighbours=tuple(_neighbour(reading) for reading in readings.neighbours),
         destination_reading=readings.destination,
         peer_probe=readings.peer_probe,
         peer_address=pairs.peer_address(destination),
-        planned_memory_bytes=planned_memory(destination, readings.guest.domain_uuid),
+        planned_memory_bytes=planned.memory_bytes,
+        planned_storage_bytes=planned.storage_bytes,
         disk_capacity_bytes=readings.guest.disk_capacity_bytes,
     )
 
 
-def build_side(host: Host, facts: HostFacts | None, silent_reason: str | None = None) -> HostSide:
-    if silent_reason is None:
-        silent_reason = (host.contact_error or "never reached") if host.silent else ""
-    return HostSide(
-        name=host.name,
-        facts=facts,
-        silent_reason=silent_reason if host.enabled else "disabled",
-        migration_ports=host.migration_ports,
-        migration_address=host.migration_address,
-        bandwidth_cap_mib_per_s=host.bandwidth_cap_mib_per_s,
-        probe=host.probe,
+def _side_now(host: Host, facts: HostFacts, probe: HostProbe | None) -> HostSide:
+    side = build_side(host, facts, silent_reason="")
+    return side if probe is None else replace(side, probe=probe)
+
+
+def _build_context(
+    stored: Stored, guest: Guest, destination: Host, options: MoveOptions, pair: PairReading | None
+) -> PreflightContext:
+    reading = pair.destination_reading_data if pair is not None else None
+    probe = pair.peer_probe_data if pair is not None else None
+    planned = stored.planned_for(guest, destination)
+    side, crowd = stored.side(destination), stored.crowds[destination.pk]
+    return PreflightContext(
+        guest=stored.reading(guest),
+        options=options,
+        source=stored.side(stored.source),
+        destination=side,
+        neighbours=None if side.facts is None else crowd.find(guest, options.destination_name),
+        destination_reading=None if reading is None else from_data(reading, DestinationReading),
+        peer_probe=None if probe is None else from_data(probe, PeerProbe),
+        peer_address=pairs.peer_address(destination),
+        planned_memory_bytes=planned.memory_bytes,
+        planned_storage_bytes=planned.storage_bytes,
+        disk_capacity_bytes=pair.disk_capacity_data if pair is not None else {},
     )
 
 
-def planned_memory(destination: Host, except_domain: UUID | str) -> int:
-    """Bytes that other moves on their way will take on this destination."""
-    moving = Migration.objects.active().filter(destination=destination).exclude(domain_uuid=except_domain)
-    guests = Guest.objects.filter(
-        domain_uuid__in=moving.values("domain_uuid"), host__in=moving.values("source"), gone_at=None
-    )
-    return guests.aggregate(total=Sum("memory_bytes"))["total"] or 0
-
-
-def _stored_neighbours(guest: Guest, destination: Host, options: MoveOptions) -> tuple[Neighbour, ...]:
-    """Those with which this guest could clash: a host may have hundreds, and a dialog asks many hosts."""
-    clashing = Q(domain_uuid=guest.domain_uuid) | Q(name__in=[guest.name, options.destination_name])
-    for mac in guest.macs.split():
-        clashing |= Q(macs__icontains=mac)
-    rows = destination.guests.present().filter(clashing)
-    return tuple(
-        Neighbour(str(domain_uuid), name, state, memory, tuple(macs.split()))
-        for domain_uuid, name, state, memory, macs in rows.values_list(
-            "domain_uuid", "name", "state", "memory_bytes", "macs"
-        )
-    )
+def _oldest(guest: Guest, source: Host, destination: Host, pair: PairReading | None) -> datetime | None:
+    moments: Collection[datetime | None] = (
+        guest.read_at, source.read_at, destination.read_at, pair.read_at if pair is not None else None,
+    )  # fmt: skip
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _neighbour(reading: GuestReading) -> Neighbour:
@@ -174,8 +243,20 @@ def _neighbour(reading: GuestReading) -> Neighbour:
     )  # fmt: skip
 
 
-def _fit(candidate: Candidate) -> tuple[int, int, int, str]:
-    facts = candidate.host.facts
-    free = facts.memory_free_bytes if facts is not None else None
+def _headroom(stored: Stored, guest: Guest, host: Host) -> float | None:
+    facts = stored.side(host).facts
+    if facts is None or facts.memory_free_bytes is None or not facts.memory_bytes:
+        return None
+    taken = guest.memory_bytes + stored.planned_for(guest, host).memory_bytes
+    return (facts.memory_free_bytes - taken) / facts.memory_bytes
+
+
+def _fit(candidate: Candidate) -> tuple[int, int, int, int, float, str]:
+    """Fewest blockers, then warnings, then room for memory in steps of a tenth, then how this guest's last moves
+    there ended, then the room exactly."""
     evaluation = candidate.evaluation
-    return len(evaluation.blockers), len(evaluation.warnings), -(free or 0), candidate.host.name
+    headroom = -1.0 if candidate.headroom is None else candidate.headroom
+    return (
+        len(evaluation.blockers), len(evaluation.warnings), -int(headroom * 10), candidate.record.own_failures,
+        -headroom, candidate.host.name,
+    )  # fmt: skip

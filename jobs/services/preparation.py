@@ -5,15 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from hosts.errors import GuestNotFound
-from hosts.facts.codec import from_data, to_data
+from hosts.facts.codec import to_data
 from hosts.facts.domain import GuestReading
-from hosts.facts.probe import PeerProbe
-from hosts.models import Guest, Host
+from hosts.models import Host
 from hosts.ports import HostPort
 from hosts.services import pairs
+from hosts.services.probing import Way, ask_pair
 from jobs.engine.plan import Plan, build_plan, dump_plan
 from jobs.models import Migration
-from jobs.options import Control, MoveOptions
+from jobs.options import MoveOptions, Storage
 from jobs.preflight.findings import Finding, Severity
 from jobs.services import outcome
 from jobs.services.judging import find_findings, list_waivers
@@ -44,7 +44,6 @@ def _read(
     destination_port: HostPort,
 ) -> Readings:  # fmt: skip
     """Both hosts are read side by side; a move of one second must not wait for one after the other."""
-    stored = _stored_probe(migration, source, destination)
     with ThreadPoolExecutor(max_workers=3) as pool:
         there = pool.submit(lambda: (destination_port.read_facts(), destination_port.read_guests()))
         guest = source_port.find_guest_reading(str(migration.domain_uuid))
@@ -53,28 +52,25 @@ def _read(
                 f"{migration.guest_name} is no longer on {source.name}.",
                 remedy="Open the guest where it is now.",
             )
-        probe = pool.submit(_probe, stored, options, source, destination, guest)
+        paths = pairs.probed_paths(guest)
+        probing = pool.submit(ask_pair, source, destination, paths=paths, way=_way(options))
         answer = pool.submit(destination_port.read_for_guest, guest, disk_paths=pairs.disk_paths(guest))
         source_facts = source_port.read_facts()
         destination_facts, neighbours = there.result()
-        return Readings(guest, source_facts, destination_facts, neighbours, answer.result(), probe.result())
+        probes = probing.result()
+        return Readings(
+            guest, source_facts, destination_facts, neighbours, answer.result(), probes.peer, probes.source,
+            probes.destination,
+        )  # fmt: skip
 
 
-def _probe(
-    stored: PeerProbe | None, options: MoveOptions, source: Host, destination: Host, guest: GuestReading
-) -> PeerProbe | None:
-    """The source's view of the destination. A fresh one is used again: an SSH round trip costs a second."""
-    if stored is not None or options.control is Control.DIRECT:
-        return stored
-    return pairs.probe_from_source(source, destination, guest)
-
-
-def _stored_probe(migration: Migration, source: Host, destination: Host) -> PeerProbe | None:
-    row = Guest.objects.filter(host=source, domain_uuid=migration.domain_uuid).first()
-    pair = pairs.find_pair(row, destination) if row is not None else None
-    if pair is None or not pairs.is_fresh(pair) or pair.peer_probe_data is None:
-        return None
-    return from_data(pair.peer_probe_data, PeerProbe)
+def _way(options: MoveOptions) -> Way:
+    return Way(
+        migrate_uri=options.migrate_uri,
+        disks_uri=options.disks_uri,
+        disks_port=options.disks_port,
+        copies_disks=options.storage is not Storage.SHARED,
+    )
 
 
 def _stopped(migration: Migration, findings: tuple[Finding, ...]) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from hosts.models import Guest, Host
 from jobs.forms import MoveForm
+from jobs.options import MoveOptions
 from jobs.services import dialog_view
 from jobs.services.requests import MoveRefused, request_move
+from jobs.views.numbers import read_number
 from jobs.views.option_groups import STAYS_CHOICES, build_groups, list_choices
 
 
@@ -22,24 +25,28 @@ def _find_guest(pk: int) -> Guest:
     return get_object_or_404(Guest.objects.select_related("host"), pk=pk)
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
 @login_required
 @require_GET
 def migrate(request: HttpRequest, pk: int) -> HttpResponse:
-    """The dialog with the choices that fit this guest; `?destination=` chooses the target."""
+    """The dialog with the choices that fit this guest; `?destination=` chooses the target, and options in the
+    address are the choices of somebody who comes back to it."""
     guest = _find_guest(pk)
-    asked = _number(request.GET.get("destination"))
-    board = dialog_view.read_board(guest)
+    given = _given_options(guest, request.GET)
+    asked = read_number(request.GET.get("destination"))
+    board = dialog_view.read_board(guest, given)
     chosen = board.find(asked) or board.find(None)
-    options = dialog_view.suggest_options(guest, chosen.host if chosen else None)
-    if options != board.options:
-        board = dialog_view.read_board(guest, options)
-        chosen = board.find(chosen.host.pk if chosen else None)
+    options = given or (chosen.options if chosen else dialog_view.suggest_options(guest))
+    if given is None and chosen is not None:
+        board = dialog_view.choose_options(guest, board, options)
+        chosen = board.find(chosen.host.pk)
     form = MoveForm(guest, initial=options)
-    context = _outcome(guest, board, chosen, {}) | {
+    query = request.GET.urlencode() if given is not None else _query_of(form)
+    context = _outcome(guest, board, chosen, {}) | _choices(guest, form) | {"options_query": query}
+    return render(request, "jobs/_migrate.html", context)
+
+
+def _choices(guest: Guest, form: MoveForm) -> dict[str, Any]:
+    return {
         "form": form,
         "groups": build_groups(form),
         "kind_reason": dialog_view.explain_kind(guest),
@@ -47,7 +54,19 @@ def migrate(request: HttpRequest, pk: int) -> HttpResponse:
         "storages": list_choices("storage"),
         "stays": STAYS_CHOICES,
     }
-    return render(request, "jobs/_migrate.html", context)
+
+
+def _given_options(guest: Guest, said: QueryDict) -> MoveOptions | None:
+    """None: the address names none, or they make no sense any more."""
+    if "kind" not in said:
+        return None
+    form = MoveForm(guest, said)
+    return form.options if form.is_valid() else None
+
+
+def _query_of(form: MoveForm) -> str:
+    """What a dialog in which nothing was changed yet sends of its options."""
+    return urlencode({name: form[name].value() for name in ("kind", "stays", "storage")})
 
 
 @login_required
@@ -66,7 +85,7 @@ def migrate_start(request: HttpRequest, pk: int) -> HttpResponse:
     """Start the move and go to its page. What is refused is said in the dialog, which keeps every choice."""
     guest = _find_guest(pk)
     form = MoveForm(guest, request.POST)
-    destination = Host.objects.filter(pk=_number(request.POST.get("destination")) or 0).first()
+    destination = Host.objects.filter(pk=read_number(request.POST.get("destination")) or 0).first()
     context: dict[str, Any] = {}
     if form.is_valid() and form.options is not None and destination is not None and not form.problems():
         try:
@@ -89,8 +108,9 @@ def _check(request: HttpRequest, guest: Guest, form: MoveForm) -> dict[str, Any]
     """Options that cannot be understood are not evaluated: findings would be about something else."""
     form.is_valid()
     board = dialog_view.read_board(guest, form.options)
-    chosen = board.find(_number(request.POST.get("destination")))
-    return _outcome(guest, board, chosen, form.problems(), unchecked=form.options is None)
+    chosen = board.find(read_number(request.POST.get("destination")))
+    outcome = _outcome(guest, board, chosen, form.problems(), unchecked=form.options is None)
+    return outcome | {"options_query": request.POST.urlencode()}
 
 
 def _outcome(
@@ -101,6 +121,7 @@ def _outcome(
     *,
     unchecked: bool = False,
 ) -> dict[str, Any]:
+    dialog_view.keep_fresh(guest, chosen)
     why_off = dialog_view.refusal(chosen, board.active)
     if problems and (unchecked or not why_off):
         why_off = "Correct what is marked above."
@@ -108,6 +129,8 @@ def _outcome(
         "guest": guest,
         "board": board,
         "chosen": chosen,
+        "virsh_line": dialog_view.find_line(guest, board, chosen),
+        "waiting": board.waiting or (chosen is not None and chosen.evaluation.waiting),
         "problems": problems,
         "why_off": why_off,
         "unchecked": unchecked,

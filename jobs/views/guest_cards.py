@@ -11,6 +11,7 @@ from hosts.models import Guest
 from jobs.models import Migration
 from jobs.services import dialog_view, move_view
 
+BEST = 8  # hosts on the card; the tab "Readiness" has them all
 SHOWN = 20  # of a guest's moves; the rest is one link away in the history
 
 
@@ -19,7 +20,9 @@ SHOWN = 20  # of a guest's moves; the rest is one link away in the history
 def guest_destinations(request: HttpRequest, pk: int) -> HttpResponse:
     """Where can it go: every other host with its verdict. Asks for fresh readings where they have aged."""
     guest = get_object_or_404(Guest.objects.select_related("host"), pk=pk)
-    context = {"guest": guest, "board": dialog_view.read_board(guest)}
+    board = dialog_view.read_board(guest)
+    more = max(0, len(board.candidates) - BEST)
+    context = {"guest": guest, "board": board, "candidates": board.candidates[:BEST], "more": more}
     return render(request, "jobs/_destinations.html", context)
 
 

@@ -3,6 +3,7 @@ import "./menu.js";
 import "./tree.js";
 import "./palette.js";
 import "./keys.js";
+import "./folds.js";
 
 const shell = document.getElementById("shell");
 const main = document.getElementById("main");

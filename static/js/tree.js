@@ -223,14 +223,15 @@ scroller.scrollTop = Number(sessionStorage.getItem("vm-migrate.tree-scroll") ?? 
 addEventListener("pagehide", () => sessionStorage.setItem("vm-migrate.tree-scroll", scroller.scrollTop));
 reveal();
 
-// Check: the card "Where can it go?" of the guest, asked anew and shown --------------------------------
+// Check: "Where can it go?" of the guest, its card or the tab with all findings, asked anew and shown ----------
+const whereItCanGo = () => document.getElementById("guest-readiness") ?? document.getElementById("guest-destinations");
 document.addEventListener("click", async (event) => {
   const address = event.target.closest?.("[data-check]")?.dataset.check;
   if (!address) return;
-  if (location.pathname !== address || !document.getElementById("guest-destinations")) await htmx.ajax("GET", address, { source: "#main", target: "#main", swap: "innerHTML scroll:top", push: "true" });
+  if (location.pathname !== address || !whereItCanGo()) await htmx.ajax("GET", address, { source: "#main", target: "#main", swap: "innerHTML scroll:top", push: "true" });
   else document.body.dispatchEvent(new CustomEvent("inventory-changed", { bubbles: true }));
-  const card = document.getElementById("guest-destinations");
-  card?.scrollIntoView({ block: "nearest" });
-  card?.classList.add("is-pointed-at");
-  setTimeout(() => card?.classList.remove("is-pointed-at"), 1600);
+  const place = whereItCanGo();
+  place?.scrollIntoView({ block: "nearest" });
+  place?.classList.add("is-pointed-at");
+  setTimeout(() => place?.classList.remove("is-pointed-at"), 1600);
 });

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hosts.facts.codec import from_data, to_data
-from hosts.facts.domain import DomainFacts, parse_domain
+from hosts.facts.domain import DomainFacts, SecretUse, parse_domain
 from hosts.facts.host import CapabilitiesFacts, parse_capabilities, parse_domain_capabilities
 from hosts.facts.jobstats import parse_job_stats
 from hosts.facts.network import parse_network
+from hosts.facts.placement import PageDemand, parse_set
 from hosts.facts.storage import PoolFacts, parse_pool, parse_volume
 from hosts.facts.xml import unit_bytes
 
@@ -88,6 +89,81 @@ def test_capabilities_of_a_real_host(real: Real) -> None:
     by_architecture = {guest.architecture: guest for guest in facts.guests_supported}
     assert {"q35", "pc-q35-7.2", "pc-q35-2.12"} <= set(by_architecture["x86_64"].machines)
     assert len(set(by_architecture["x86_64"].machines)) == len(by_architecture["x86_64"].machines)
+
+
+def test_numa_nodes_and_time_stamp_counter_of_a_real_host(real: Real) -> None:
+    facts = parse_capabilities(real("capabilities.xml"))
+    (cell,) = facts.cells
+    assert (cell.cell, cell.cpus, cell.page_bytes) == (0, (0, 1), (4096, 2 * MIB, 1024 * MIB))
+    assert cell.memory_bytes > 1024 * MIB
+    assert (facts.cpu.tsc_frequency_hz, facts.cpu.tsc_scaling) == (2596140000, False)
+    bare = parse_capabilities("<capabilities><host/></capabilities>")
+    assert (bare.cells, bare.cpu.tsc_frequency_hz, bare.cpu.tsc_scaling) == ((), None, None)
+
+
+PLACED = """<domain><name>a</name><uuid>b</uuid><memory unit='GiB'>4</memory><vcpu cpuset='0-7'>4</vcpu>
+  <memoryBacking><hugepages><page size='1' unit='G' nodeset='0'/><page size='2048'/></hugepages></memoryBacking>
+  <cputune><vcpupin vcpu='1' cpuset='2-3'/><emulatorpin cpuset='0'/><iothreadpin iothread='1' cpuset='1'/></cputune>
+  <numatune><memory mode='strict' nodeset='0-1'/><memnode cellid='0' mode='preferred' nodeset='1'/></numatune>
+  <clock><timer name='rtc'/><timer name='tsc' frequency='3504000000'/></clock>
+  <cpu><numa><cell id='0' memory='1' unit='GiB'/><cell id='1' memory='3145728'/></numa></cpu></domain>"""
+
+
+def test_where_a_guest_wants_to_be() -> None:
+    facts = parse_domain(PLACED)
+    assert facts.huge_pages == (PageDemand(1024 * MIB, 1024 * MIB), PageDemand(2 * MIB, 3072 * MIB))
+    assert facts.cpu_pins == (
+        ("all virtual CPUs", "0-7"),
+        ("the emulator", "0"),
+        ("virtual CPU 1", "2-3"),
+        ("I/O thread 1", "1"),
+    )
+    assert facts.memory_nodes == (("strict", "0-1"), ("preferred", "1"))
+    assert facts.tsc_frequency_hz == 3504000000
+
+
+def test_huge_pages_of_no_size_are_the_hosts_default(real: Real) -> None:
+    facts = parse_domain(real("domain-rich.xml"))
+    assert [demand.page_bytes for demand in facts.huge_pages] == [0]
+    assert facts.huge_pages[0].memory_bytes == facts.max_memory_bytes
+    assert parse_domain(real("domain-live.xml")).huge_pages == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("0", {0}), ("0-3,^2", {0, 1, 3}), ("8, 1-2", {1, 2, 8}), ("", set()), ("3-1", set())],
+)
+def test_sets_are_read_as_libvirt_does(text: str, numbers: set[int]) -> None:
+    assert parse_set(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["0-999999999", "a", "1-b", "-1", "9" * 30])
+def test_sets_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_set(text)
+
+
+DISKS = """<domain><name>a</name><uuid>b</uuid><devices>
+  <disk type='block' device='lun'><source dev='/dev/sdb'>
+    <reservations managed='no'><source type='unix' path='/run/pr.sock' mode='client'/></reservations></source>
+    <target dev='sda'/></disk>
+  <disk type='nvme' device='disk'><source type='pci' namespace='1'><address domain='0x0000'/></source>
+    <target dev='vdb'/></disk>
+  <disk type='network' device='disk'><auth username='vms'><secret type='ceph' usage='client.vms'/></auth>
+    <source protocol='rbd' name='vms/a'/><target dev='vdc'/></disk>
+  <disk type='file'><driver type='qcow2'/><source file='/top'><encryption format='luks'>
+    <secret type='passphrase' uuid='0A81F5B2-8403-7B23-C8D6-21CCC2F80D6F'/></encryption></source>
+    <backingStore type='file'><format type='vmdk'/><source file='/base'/><backingStore/></backingStore>
+    <target dev='vdd'/></disk></devices></domain>"""
+
+
+def test_what_ties_a_disk_to_its_host() -> None:
+    lun, nvme, rbd, luks = parse_domain(DISKS).disks
+    assert (lun.reservations, nvme.reservations) == ("/run/pr.sock", "")
+    assert not nvme.empty
+    assert rbd.secrets == (SecretUse("ceph", "", "client.vms"),)
+    assert luks.secrets == (SecretUse("passphrase", "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f", ""),)
+    assert (luks.backing_paths, luks.backing_formats) == (("/base",), ("vmdk",))
 
 
 def test_kvm_base_label_wins_over_others() -> None:

@@ -11,12 +11,9 @@ import pytest
 
 from hosts.driver.connection import Connection
 from hosts.driver.events import DomainEvent, EventKind, watch_domain_events
-from hosts.driver.probe import probe_peer
 from hosts.errors import HostUnreachable, OperationAborted, OperationFailed, Refused
 from hosts.facts.domain import DomainState
-from hosts.facts.probe import ProbeState
 from hosts.ports import MigrateFlag, TransferOrder
-from tests.hosts.conftest import SpecFor
 from tests.lab import Lab
 from tests.lab.guest import LabGuest
 from tests.waiting import wait_until
@@ -321,62 +318,3 @@ def test_events_of_a_guest_arrive_and_the_end_of_the_connection_is_one(
     while EventKind.CONNECTION_CLOSED not in seen:
         seen.add(events.get(timeout=20).kind)
     watch.stop()
-
-
-def test_source_says_what_it_sees_of_its_peer(lab: Lab, spec_for: SpecFor) -> None:
-    probe = probe_peer(
-        spec_for("mercury", "ssh"),
-        peer_address=lab.hosts["jupiter"].peer_uri("ssh"),
-        peer_host="jupiter",
-        migration_port=49152,
-        disk_paths=("/etc/passwd", "/nowhere", "/tmp/$(touch /tmp/evil)'\";reboot", "relative", "/a\nb"),
-    )
-    assert probe.name_resolves.state is ProbeState.OPEN
-    assert probe.libvirt_login.state is ProbeState.OPEN
-    assert probe.migration_port.state is ProbeState.OPEN
-    assert set(probe.file_systems) == {"/etc/passwd"}
-    assert not lab.hosts["mercury"].path("/tmp/evil").exists()
-
-
-def test_source_that_cannot_reach_its_peer_says_so(clean_lab: Lab, spec_for: SpecFor) -> None:
-    clean_lab.hosts["jupiter"].block_ports(49152, 49215)
-    probe = probe_peer(
-        spec_for("mercury", "ssh"),
-        peer_address="qemu+tcp://jupiter:9/system",
-        peer_host="jupiter",
-        migration_port=49152,
-    )
-    assert probe.migration_port.state is ProbeState.FILTERED
-    assert probe.libvirt_login.state is ProbeState.FAILED
-    unknown = probe_peer(
-        spec_for("mercury", "ssh"), peer_address="", peer_host="nowhere.invalid", migration_port=0
-    )
-    assert unknown.name_resolves.state is ProbeState.FAILED
-    assert unknown.libvirt_login.state is ProbeState.UNKNOWN
-    assert unknown.migration_port.state is ProbeState.UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("peer_address", "peer_host", "port"),
-    [
-        ("qemu+ssh://jupiter/system?command=/bin/sh", "jupiter", 49152),
-        ("", "-oProxyCommand=reboot", 49152),
-        ("", "jupiter; reboot", 49152),
-        ("", "jupiter", 70000),
-    ],
-)
-def test_odd_questions_are_never_asked(
-    spec_for: SpecFor, peer_address: str, peer_host: str, port: int
-) -> None:
-    probe = probe_peer(
-        spec_for("mercury", "ssh"), peer_address=peer_address, peer_host=peer_host, migration_port=port
-    )
-    assert {probe.name_resolves.state, probe.libvirt_login.state, probe.migration_port.state} == {
-        ProbeState.UNKNOWN
-    }
-
-
-def test_host_without_ssh_cannot_be_asked(spec_for: SpecFor) -> None:
-    probe = probe_peer(spec_for("mercury", "tcp"), peer_address="", peer_host="jupiter", migration_port=49152)
-    assert probe.migration_port.state is ProbeState.UNKNOWN
-    assert "SSH" in probe.migration_port.detail

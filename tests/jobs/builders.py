@@ -15,10 +15,11 @@ from hosts.facts.domain import (
     DomainStatus,
     GuestReading,
     NicFacts,
+    parse_domain,
 )
 from hosts.facts.host import GuestSupport, HostCpu, HostFacts
 from hosts.facts.network import NetworkFacts
-from hosts.facts.probe import PeerProbe, Probe, ProbeState
+from hosts.facts.probe import HostProbe, PeerProbe, Probe, ProbeState
 from hosts.facts.storage import PoolFacts, VolumeFacts
 from hosts.ports import CpuComparison, DestinationReading
 from jobs.options import MoveOptions, parse_options
@@ -30,6 +31,10 @@ OTHER_UUID = "4d5e8a64-0000-4000-8000-000000000002"
 DISK_PATH = "/var/lib/libvirt/images/VM/web01.qcow2"
 LOCAL_PATH = "/var/lib/libvirt/local/web01.qcow2"
 OPEN = Probe(ProbeState.OPEN, "ok")
+AGENT_CHANNEL = (
+    "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>"
+)
+XML = f"<domain><devices>{AGENT_CHANNEL}</devices></domain>"  # of a guest of which nothing else is told
 
 
 def disk(**changes: Any) -> DiskFacts:
@@ -126,11 +131,28 @@ def guest(facts: DomainFacts | None = None, **changes: Any) -> GuestReading:
         "name": facts.name,
         "status": status(),
         "facts": facts,
-        "xml": "<domain/>",
-        "inactive_xml": "<domain/>",
+        "xml": XML,
+        "inactive_xml": XML,
         "snapshot_count": 0,
     }
     return GuestReading(**{**values, **changes})
+
+
+def described(devices: str = "", rest: str = "", **changes: Any) -> GuestReading:
+    """A guest whose description has these <devices> and, beside them, `rest`; the facts are what it says of them."""
+    namespace = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+    inside = f"<name>web01</name><uuid>{UUID}</uuid>{rest}<devices>{AGENT_CHANNEL}{devices}</devices>"
+    xml = f"<domain type='kvm' {namespace}>{inside}</domain>"
+    told = parse_domain(xml)
+    facts = domain(
+        devices=told.devices,
+        nics=told.nics or (nic(),),
+        disks=(disk(), *told.disks),
+        graphics=told.graphics,
+        loader=told.loader,
+        nvram=told.nvram,
+    )
+    return guest(facts, **{"xml": xml, "inactive_xml": xml, **changes})
 
 
 def pool(**changes: Any) -> PoolFacts:
@@ -208,12 +230,38 @@ def host_facts(name: str, **changes: Any) -> HostFacts:
     return HostFacts(**{**values, **changes})
 
 
+def host_probe(name: str, **changes: Any) -> HostProbe:
+    address = "10.99.0.1/24" if name == "mercury" else "10.99.0.2/24"
+    values: dict[str, Any] = {
+        "family": "debian",
+        "clock_offset_ms": 0,
+        "clock_error_ms": 3,
+        "clock_synchronised": True,
+        "qemu_uid": 64055,
+        "kvm_gid": 108,
+        "qemu_gid": 64055,
+        "libvirt_gid": 112,
+        "firewall": "none",
+        "addresses": (address,),
+        "link_addresses": {"br0": (address,)},
+        "links": ("br0", "eth0"),
+        "microcode": "0x1",
+        "nested": False,
+        "image_directory": "/var/lib/libvirt/images",
+        "image_file_system": "ext2/ext3",
+        "userfaultfd": True,
+    }
+    return HostProbe(**{**values, **changes})
+
+
 def side(name: str, facts: HostFacts | None = None, **changes: Any) -> HostSide:
+    changes = {"probe": host_probe(name)} | changes
     return HostSide(name=name, facts=facts or host_facts(name), **changes)
 
 
 def probe(**changes: Any) -> PeerProbe:
-    values: dict[str, Any] = {"name_resolves": OPEN, "libvirt_login": OPEN, "migration_port": OPEN}
+    fields = ("name_resolves", "libvirt_login", "migration_port", "last_migration_port", "libvirt_port")
+    values: dict[str, Any] = dict.fromkeys(fields, OPEN)
     return PeerProbe(**{**values, "file_systems": {DISK_PATH: "fuseblk"}, **changes})
 
 
@@ -273,3 +321,10 @@ def with_facts(base: PreflightContext, which: str, **changes: Any) -> PreflightC
     side_of = getattr(base, which)
     facts = dataclasses.replace(side_of.facts, **changes)
     return dataclasses.replace(base, **{which: dataclasses.replace(side_of, facts=facts)})
+
+
+def with_probe(base: PreflightContext, which: str, **changes: Any) -> PreflightContext:
+    """The context with the host `which` saying something else of itself."""
+    side_of = getattr(base, which)
+    said = dataclasses.replace(side_of.probe, **changes)
+    return dataclasses.replace(base, **{which: dataclasses.replace(side_of, probe=said)})

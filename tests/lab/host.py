@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
 
-from . import credentials, faults, host_files, ping
+from . import credentials, faults, host_files, identity, ping
 from .layout import NODE_PATHS, HostRecord, Instance
 from .node import Node
 from .storage import storage_node
@@ -223,10 +223,32 @@ class LabHost:
         """Cut only the two hosts from each other; console and shared storage stay reachable for both."""
         faults.block_peer(self, other)
 
+    # What it says of itself
+
+    def skew_clock(self, seconds: float) -> None:
+        """The host's date is ahead by so much (behind when negative)."""
+        identity.skew_clock(self, seconds)
+
+    def set_group_id(self, group: str, number: int) -> None:
+        identity.set_group_id(self, group, number)
+
+    def set_qemu_user(self, user: str, number: int) -> None:
+        """New guests run as this user, who gets this number."""
+        identity.set_qemu_user(self, user, number)
+
+    def forget_peers(self) -> None:
+        """Root here knows no other host's SSH key."""
+        identity.forget_peers(self)
+
+    def refuse_root(self) -> None:
+        """Nobody may log in here as root over SSH."""
+        identity.refuse_root(self)
+
     def restore(self) -> None:
         """Undo every fault: daemons run, links are whole, the SSH identity is the first, no password."""
         faults.restore_links(self)
         self.resume_libvirtd()
+        identity.restore(self)
         if 'auth_tcp = "sasl"' in (self.root / "etc/libvirt/libvirtd.conf").read_text():
             self.restart_libvirtd()
         if (self.root / "etc/ssh/replaced").exists():

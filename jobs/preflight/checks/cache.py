@@ -10,6 +10,7 @@ from jobs.options import Kind
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.disks import CLUSTER_FILE_SYSTEMS, file_system_of, kept_disks
 from jobs.preflight.findings import Severity
+from jobs.preflight.fixes import set_cache_none
 from jobs.preflight.registry import Said, check
 from jobs.preflight.say import facts_of, graded
 
@@ -42,6 +43,7 @@ def check_cache(context: PreflightContext) -> Iterator[Said]:
             "changes hosts.",
             "Set cache='none' for this disk; it takes effect at the guest's next start.",
             evidence=((context.source.name, f"cache {disk.cache or 'default'}"),),
+            fix=set_cache_none(context, disk.target),
         )
 
 

@@ -70,18 +70,27 @@ def check_features(context: PreflightContext) -> Iterator[Said]:
         raise NotEvaluated(f"whether {there} provides the guest's CPU", f"Check again when {there} answers.")
     cpu = context.destination_reading.cpu
     if cpu.result == "incompatible":
+        missing = missing_features(cpu.detail)
+        named = f"; it lacks {missing}" if missing else ""
         yield graded(
             sends_memory(context),
             guest(context),
-            f"{there} does not provide the CPU the guest runs with.",
+            f"{there} does not provide the CPU the guest runs with{named}.",
             PORTABLE,
             evidence=(
                 (context.source.name, context.guest.facts.cpu.model or "expanded"),
                 (there, cpu.detail),
+                *((("missing", missing),) if missing else ()),
             ),
         )
     elif cpu.result not in {"identical", "superset"}:
         yield _not_compared(context, cpu.detail)
+
+
+def missing_features(detail: str) -> str:
+    """The names in libvirt's words: "… does not provide required features: avx512f, hle"; "" where it gives none."""
+    _, found, names = detail.partition("required features: ")
+    return names.strip().rstrip(".") if found else ""
 
 
 def _not_compared(context: PreflightContext, detail: str) -> Said:

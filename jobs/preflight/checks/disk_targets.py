@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from hosts.facts.domain import DiskFacts
 from hosts.facts.storage import VolumeFacts
 from jobs.options import Storage
 from jobs.options.rules import is_confirmed
+from jobs.preflight.by_hand import anywhere
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.copies import copied, volume_there
-from jobs.preflight.disks import Sharing, destination_path, prove_sharing
-from jobs.preflight.findings import Severity
+from jobs.preflight.disks import Sharing, destination_path, find_pool_at, folder_of, prove_sharing
+from jobs.preflight.findings import Commands, Fix, Severity
+from jobs.preflight.fixes import create_volume
 from jobs.preflight.registry import Said, check
 from jobs.preflight.say import blocker, facts_of, graded
 
@@ -72,7 +75,33 @@ def check_top_layer_target(context: PreflightContext) -> Iterator[Said]:
                     f"{context.destination.name} has nothing at {path}, which a copy of top layers needs.",
                     "Put the base image there and create an empty top layer on it, or copy whole disks.",
                     evidence=((context.source.name, path), (context.destination.name, "nothing there")),
+                    fix=_target_volume(context, disk, path),
+                    commands=_layer_by_hand(context, disk, path),
                 )
+
+
+def _target_volume(context: PreflightContext, disk: DiskFacts, path: str) -> Fix | None:
+    """Only for a disk of one layer: an empty volume made by libvirt has no base, and the guest would find none at its
+    next start."""
+    size = context.disk_capacity_bytes.get(disk.target)
+    pool = find_pool_at(facts_of(context.destination), folder_of(path))
+    if disk.backing_paths or not size or not disk.format or pool is None or not pool.active:
+        return None
+    name = path.rpartition("/")[2]
+    return create_volume(context, pool=pool.name, volume=name, format_name=disk.format, capacity_bytes=size)
+
+
+def _layer_by_hand(context: PreflightContext, disk: DiskFacts, path: str) -> tuple[Commands, ...]:
+    """The empty top layer on its base; how the base image gets there nobody can know."""
+    size = context.disk_capacity_bytes.get(disk.target)
+    if path != destination_path(disk, context.options) or disk.format != "qcow2" or not size:
+        return ()
+    base = disk.backing_paths[0] if disk.backing_paths else ""
+    below = f"-b {shlex.quote(base)} -F {disk.backing_formats[0]} " if base and disk.backing_formats else ""
+    if base and not below:
+        return ()
+    line = f"qemu-img create -f qcow2 {below}{shlex.quote(path)} {size}"
+    return anywhere(context.destination, line)
 
 
 @check(

@@ -15,14 +15,23 @@ from jobs.preflight.disks import (
     folder_of,
 )
 from jobs.preflight.findings import Severity
+from jobs.preflight.pools import pool_remedy
 from jobs.preflight.registry import NotEvaluated, Said, check
-from jobs.preflight.say import blocker, gib, require_read
+from jobs.preflight.say import blocker, facts_of, gib, require_read
 
 
 def _pool_there(context: PreflightContext, disk: DiskFacts) -> PoolFacts | None:
     """Where libvirt will create the file: a pool at exactly its folder, or of the same name for volume
     disks."""
     facts = require_read(context.destination, "storage pools")
+    if disk.type == "volume":
+        return next((pool for pool in facts.pools if pool.name == disk.pool), None)
+    return find_pool_at(facts, folder_of(destination_path(disk, context.options)))
+
+
+def _pool_here(context: PreflightContext, disk: DiskFacts) -> PoolFacts | None:
+    """The source's pool that would do: its folder is the one the copy is to lie in."""
+    facts = facts_of(context.source)
     if disk.type == "volume":
         return next((pool for pool in facts.pools if pool.name == disk.pool), None)
     return find_pool_at(facts, folder_of(destination_path(disk, context.options)))
@@ -44,12 +53,15 @@ def check_pool_twin(context: PreflightContext) -> Iterator[Said]:
         place = disk.pool if disk.type == "volume" else folder_of(destination_path(disk, context.options))
         if pool is None or not pool.active:
             state = "not active" if pool is not None else "missing"
+            remedy = pool_remedy(context, _pool_here(context, disk), pool, place)
             yield blocker(
                 f"disk {disk.target}",
                 f"{there} has no active storage pool {'named' if disk.type == 'volume' else 'for'} {place}, "
                 "so libvirt cannot create the copy.",
-                f"Create it on {there} from the source's pool, or start it.",
+                remedy.text,
                 evidence=((context.source.name, place), (there, state)),
+                fix=remedy.fix,
+                commands=remedy.commands,
             )
 
 
@@ -57,12 +69,13 @@ def _check_ready_target(context: PreflightContext, disk: DiskFacts) -> Iterator[
     """libvirt cannot create block devices and network volumes: they must be there, of the same size."""
     path = destination_path(disk, context.options)
     if not path or volume_there(context, path) is None:
+        place = path or disk.network_source or disk.type
         yield blocker(
             f"disk {disk.target}",
-            f"libvirt cannot create {path or disk.network_source} on {context.destination.name}.",
+            f"libvirt cannot create {place} on {context.destination.name}.",
             "Create it there with exactly the same size first, or do not copy this disk.",
             evidence=(
-                (context.source.name, path or disk.network_source),
+                (context.source.name, place),
                 (context.destination.name, "missing"),
             ),
         )

@@ -1,19 +1,25 @@
-"""Whether the hosts answer, and whether the source reaches the destination with its own means."""
+"""Whether the hosts answer, and whether the source can log in to libvirt on the destination by its own means."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
+from hosts.facts.address import ConnectionAddress, parse_address
 from hosts.facts.probe import Probe, ProbeState
-from jobs.options import Control, Kind
+from jobs.options import Control
+from jobs.preflight.by_hand_network import know_host_key, listen_for_libvirt, log_in_as_root, open_ports
 from jobs.preflight.context import PreflightContext
-from jobs.preflight.findings import Severity
-from jobs.preflight.registry import NotEvaluated, Said, check, pair_part
+from jobs.preflight.findings import Commands, Finding, Fix, Severity
+from jobs.preflight.fixes import accept_host_key
+from jobs.preflight.probed import peer_answer, peer_unknown
+from jobs.preflight.registry import Said, check, pair_part
 from jobs.preflight.say import blocker, host
 
-HOW_TO_ASK = (
-    "Connect {source} over SSH so that it can be asked; otherwise libvirt will tell at the start of the move."
-)
+# OpenSSH's and libssh's words for a key that was never accepted; another one than the accepted is a different thing.
+_KEY_CHANGED: Final = re.compile(r"identification has changed|offending .*key", re.IGNORECASE)
+_KEY_UNKNOWN: Final = re.compile(r"host key verification failed|no .*host key is known", re.IGNORECASE)
 
 
 @pair_part("libvirt.reachable")
@@ -34,93 +40,81 @@ def check_reachable(context: PreflightContext) -> Iterator[Said]:
                 evidence=((side.name, side.silent_reason or "never read"),),
             )
     if context.options.control is not Control.DIRECT:
-        yield from _check_login(context)
+        yield from _check_way(context)
 
 
-def _check_login(context: PreflightContext) -> Iterator[Said]:
-    source, destination = context.source.name, context.destination.name
-    probe = _probe(context, "libvirt_login")
-    if probe.state is ProbeState.UNKNOWN:
-        raise _unknown(context, f"whether {source} can log in to libvirt on {destination}")
-    if probe.state is not ProbeState.OPEN:
-        yield blocker(
-            host(context.source),
-            f"{source} cannot log in to libvirt on {destination} as "
-            f"{context.peer_address or 'its peer address'}.",
-            f"On {source}, as root, make this work: virsh -c '{context.peer_address}' uri. "
-            "With ssh: root's key in the other side's authorized_keys, and its host key accepted "
-            "once by hand. "
-            "With tls: host certificates on both. Or let this console drive the move.",
-            evidence=((source, probe.detail), (destination, context.peer_address)),
-        )
-
-
-@pair_part("libvirt.name-resolution")
-@check(
-    "libvirt.name-resolution",
-    title="The source resolves the name the destination gives itself, or a migration address is set",
-    source="libvirt: qemuMigrationDstPrepareDirect uses the destination's own host name",
-    waivable=True,
-    unevaluated=Severity.WARNING,
-)
-def check_name_resolution(context: PreflightContext) -> Iterator[Said]:
-    addressed = context.options.migrate_uri or context.destination.migration_address
-    if addressed or not _sends_directly(context):
+def _check_way(context: PreflightContext) -> Iterator[Said]:
+    """The port before the login: a login that fails for want of a listener is the same fault."""
+    port, login = peer_answer(context, "libvirt_port"), peer_answer(context, "libvirt_login")
+    if login.state is ProbeState.OPEN:
         return
-    source, destination = context.source.name, context.destination
-    probe = _probe(context, "name_resolves")
-    name = destination.facts.hostname if destination.facts is not None else destination.name
-    if probe.state is ProbeState.UNKNOWN:
-        raise _unknown(context, f"whether {source} resolves the name {name}")
-    if probe.state is not ProbeState.OPEN:
-        yield blocker(
-            host(context.source),
-            f"{source} cannot resolve or reach the name {name}, which {destination.name} gives itself.",
-            f"Set a migration address for {destination.name}, or add the name to DNS or to /etc/hosts "
-            f"of {source}.",
-            evidence=((source, probe.detail), (destination.name, name)),
-        )
+    if port.state in {ProbeState.FILTERED, ProbeState.FAILED}:
+        yield _closed(context, port)
+    elif login.state is ProbeState.UNKNOWN:
+        what = f"whether {context.source.name} can log in to libvirt on {context.destination.name}"
+        raise peer_unknown(context, what, login.detail)
+    else:
+        yield _refused(context, login)
 
 
-@pair_part("network.migration-ports")
-@check(
-    "network.migration-ports",
-    title="The migration ports of the destination are open for the source",
-    source="SUSE virtualization guide: 49152-49215; measured: a dropped port hangs libvirt for 134 s",
-    waivable=True,
-    unevaluated=Severity.WARNING,
-)
-def check_migration_ports(context: PreflightContext) -> Iterator[Said]:
-    if not _sends_directly(context):
-        return
+def _closed(context: PreflightContext, port: Probe) -> Finding:
+    source, destination, address = context.source.name, context.destination.name, _address(context)
+    number = (address.effective_port if address else None) or 22
+    transport = address.effective_transport if address else "ssh"
+    silent = port.state is ProbeState.FILTERED
+    why = "something filters it" if silent else "nothing listens there"
+    return blocker(
+        host(context.destination),
+        f"{source} cannot connect to TCP port {number} of {destination} ({transport}): {why}.",
+        f"Let {source} in through the firewalls of {destination} and between the two."
+        if silent
+        else f"Let libvirt on {destination} listen there, or set another peer address for {destination}.",
+        evidence=((source, port.detail), (destination, context.peer_address)),
+        commands=open_ports(context.destination, number, number)
+        if silent
+        else listen_for_libvirt(context.destination, transport),
+    )
+
+
+def _refused(context: PreflightContext, login: Probe) -> Finding:
     source, destination = context.source.name, context.destination.name
-    ports = "-".join(str(port) for port in dict.fromkeys(context.destination.migration_ports))
-    probe = _probe(context, "migration_port")
-    if probe.state is ProbeState.UNKNOWN:
-        raise _unknown(context, f"whether {source} reaches the migration ports {ports} of {destination}")
-    if probe.state is not ProbeState.OPEN:
-        yield blocker(
-            host(context.destination),
-            f"{source} cannot reach the migration ports {ports} of {destination}.",
-            f"Open them on {destination}: firewall-cmd --permanent --add-port={ports}/tcp && "
-            "firewall-cmd --reload, "
-            f"or: nft add rule inet filter input tcp dport {ports} accept, or: ufw allow "
-            f"{ports.replace('-', ':')}/tcp.",
-            evidence=((source, probe.detail), (destination, f"tcp {ports}")),
+    fix, commands = _ways_in(context, login.detail)
+    return blocker(
+        host(context.source),
+        f"{source} cannot log in to libvirt on {destination} as {context.peer_address or 'its peer address'}"
+        f"{': it does not know the host key' if fix else ''}.",
+        _remedy(context, login.detail),
+        evidence=((source, login.detail), (destination, context.peer_address)),
+        fix=fix,
+        commands=commands,
+    )
+
+
+def _remedy(context: PreflightContext, detail: str) -> str:
+    source, destination = context.source.name, context.destination.name
+    if _KEY_CHANGED.search(detail):
+        return (
+            f"{source} knows another SSH host key of {destination}. Find out why before anything else; if the old "
+            "one is no longer right, remove it there with ssh-keygen -R and accept the new one."
         )
+    return (
+        f"On {source}, as root, make this work: virsh -c '{context.peer_address}' uri. "
+        "With ssh: root's key in the other side's authorized_keys, and its host key accepted. "
+        "With tls: host certificates on both. Or let this console drive the move."
+    )
 
 
-def _sends_directly(context: PreflightContext) -> bool:
-    """Memory goes from QEMU to QEMU: not in an offline move, and not through libvirt's tunnel."""
-    return context.options.kind is not Kind.OFFLINE and context.options.control is not Control.TUNNELLED
+def _ways_in(context: PreflightContext, detail: str) -> tuple[Fix | None, tuple[Commands, ...]]:
+    address = _address(context)
+    if address is None or not address.uses_ssh or _KEY_CHANGED.search(detail):
+        return None, ()
+    if _KEY_UNKNOWN.search(detail):
+        return accept_host_key(context), know_host_key(context.source, address, context.peer_address)
+    return None, log_in_as_root(context.source, address, context.peer_address)
 
 
-def _probe(context: PreflightContext, field: str) -> Probe:
-    if context.peer_probe is None:
-        return Probe(ProbeState.UNKNOWN)
-    probe: Probe = getattr(context.peer_probe, field)
-    return probe
-
-
-def _unknown(context: PreflightContext, what: str) -> NotEvaluated:
-    return NotEvaluated(what, HOW_TO_ASK.format(source=context.source.name))
+def _address(context: PreflightContext) -> ConnectionAddress | None:
+    try:
+        return parse_address(context.peer_address)
+    except ValueError:
+        return None

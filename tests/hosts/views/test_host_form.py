@@ -48,6 +48,24 @@ def test_valid_form_is_handed_to_the_service(person: Any, saved: dict[str, Any])
     assert saved["actor"].get_username() == "anna"
 
 
+def test_probe_login_is_handed_to_the_service(person: Any, saved: dict[str, Any]) -> None:
+    login = {"probe_address": " ssh://vmprobe@mercury:2222/ ", "probe_private_key": KEY}
+    assert person.post(reverse("hosts:add"), VALID | login).status_code == 302
+    assert saved["host"].probe_address == "ssh://vmprobe@mercury:2222"
+    assert saved["credentials"]["probe_private_key"] == KEY + "\n"
+
+
+def test_key_of_the_probe_login_never_comes_out(person: Any) -> None:
+    host = make_host("mercury", credentials={"probe_private_key": KEY}, probe_address="ssh://vmprobe@mercury")
+    page = person.get(reverse("hosts:edit", args=[host.pk])).content.decode()
+    assert "ssh://vmprobe@mercury" in page
+    assert "VERYSECRET" not in page
+    refused = person.post(
+        reverse("hosts:edit", args=[host.pk]), VALID | {"name": "", "probe_private_key": KEY}
+    )
+    assert "VERYSECRET" not in refused.content.decode()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -56,6 +74,12 @@ def test_valid_form_is_handed_to_the_service(person: Any, saved: dict[str, Any])
         ({"address": "qemu+ssh://root:pw@mercury/system"}, "contains a password"),
         ({"address": "qemu+ssh://mercury/system?command=/bin/sh"}, "would run a program"),
         ({"peer_address": "nonsense"}, "is not a connection address"),
+        ({"probe_address": "root@mercury"}, "looks like ssh://"),
+        ({"probe_address": "qemu+ssh://root@mercury/system"}, "looks like ssh://"),
+        ({"probe_address": "ssh://root:pw@mercury"}, "contains a password"),
+        ({"probe_address": "ssh://mercury;reboot"}, "not allowed"),
+        ({"probe_address": "ssh://-oProxyCommand=x"}, "not allowed"),
+        ({"probe_private_key": "ssh-ed25519 AAAA"}, "is not a private key"),
         ({"migration_port_last": "100"}, "below the first one"),
         ({"max_outgoing": "99"}, "less than or equal to 10"),
         ({"ssh_private_key": "ssh-ed25519 AAAA"}, "not a private key"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from hosts.facts.host import HostCpu
-from hosts.facts.probe import Probe, ProbeState
+from hosts.facts.domain import SecretUse
+from hosts.facts.host import HostCpu, SecretFacts
+from hosts.facts.placement import FreePages, PageDemand
+from hosts.facts.probe import HostProbe, PathIdentity, Probe, ProbeState
 from hosts.ports import CpuComparison
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.findings import Severity
@@ -34,11 +36,16 @@ from tests.jobs.builders import (
     status,
     volume,
     with_facts,
+    with_probe,
 )
+from tests.jobs.preflight import cases_devices
 
 B, W, I = Severity.BLOCKER, Severity.WARNING, Severity.INFO  # noqa: E741
 FILTERED = Probe(ProbeState.FILTERED, "silence")
 FAILED = Probe(ProbeState.FAILED, "refused")
+REFUSED = Probe(ProbeState.FAILED, "nothing listens there")
+NO_KEY = Probe(ProbeState.FAILED, "error: Cannot recv data: Host key verification failed.: Connection reset")
+NEW_KEY = Probe(ProbeState.FAILED, "REMOTE HOST IDENTIFICATION HAS CHANGED! Host key verification failed.")
 FOREIGN = HostCpu("x86_64", "EPYC", "AMD", "0x9")
 
 
@@ -63,7 +70,65 @@ def paused(**extra: str) -> PreflightContext:
     return context(guest=guest(status=status("paused/user"), extra=extra), options={"kind": "non-live"})
 
 
+def over_ssh(login: Probe) -> PreflightContext:
+    return context(peer_address="qemu+ssh://root@jupiter/system", peer_probe=probe(libvirt_login=login))
+
+
+def resolving(address: str) -> PreflightContext:
+    """The destination's name, as the source resolves it."""
+    return context(destination=NO_ADDRESS, peer_probe=probe(name_resolves=Probe(ProbeState.OPEN, address)))
+
+
+def saying_user(uid: int) -> PreflightContext:
+    """libvirt tells of no user; the destination says it itself."""
+    base = context()
+    for which in ("source", "destination"):
+        base = with_facts(base, which, qemu_uid=None, qemu_gid=None)
+    return with_probe(base, "destination", qemu_uid=uid)
+
+
+def without_microcode() -> PreflightContext:
+    cpu = HostCpu("x86_64", "Skylake", "Intel", "", ("vmx",))
+    return with_probe(with_facts(context(), "source", cpu=cpu), "source", microcode="")
+
+
+def unprobed(which: str) -> PreflightContext:
+    """A host that could not be asked over SSH."""
+    base = context()
+    unknown = HostProbe(why_unknown="Permission denied (publickey).")
+    return dataclasses.replace(base, **{which: dataclasses.replace(getattr(base, which), probe=unknown)})
+
+
+def with_pages(count: int) -> PreflightContext:
+    """A guest of 2 GiB in huge pages, and so many of them free."""
+    free = (FreePages(0, 4096, 1_000_000), FreePages(0, 2 * 2**20, count))
+    return with_facts(of(huge_pages=(HUGE,)), "destination", free_pages=free)
+
+
+def with_tsc(frequency_hz: int, **changes) -> PreflightContext:
+    counter = {"tsc_frequency_hz": 2_596_122_000, "tsc_scaling": False}
+    there = dataclasses.replace(ALIKE, **{**counter, **changes})
+    return with_facts(of(tsc_frequency_hz=frequency_hz), "destination", cpu=there)
+
+
+def writing(rate: str, **options) -> PreflightContext:
+    return context(guest=guest(extra={"dirty_rate_mib_per_s": rate}), options=options)
+
+
+def copied_shareable() -> PreflightContext:
+    shareable = domain(disks=(disk(source_path=LOCAL_PATH, shareable=True),))
+    return copying(guest=guest(shareable), options={"migrate_disks": ["vda"]})
+
+
 NO_ADDRESS = side("jupiter")
+ALIKE = HostCpu("x86_64", "Skylake", "Intel", "0x1", ("vmx",))
+HUGE = PageDemand(2 * 2**20, 2 * GIB)
+SECRET_UUID = "0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f"
+SECRET = SecretFacts(SECRET_UUID, "volume", "web01")
+LUKS = disk(secrets=(SecretUse("passphrase", SECRET_UUID, ""),))
+LIKE, UNLIKE = CpuComparison("superset"), CpuComparison("incompatible", "the CPU lacks avx512f")
+UNASKED = Probe(ProbeState.UNKNOWN, "There is no virsh on the host.")
+TRIED = probe(tried_ports=(49152, 49215))
 SHARED_COPY = {"storage": "copy-all"}
 
 CASES: list[tuple[str, str, Severity, PreflightContext]] = [
@@ -91,6 +156,102 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
         context(destination=NO_ADDRESS, peer_probe=probe(name_resolves=FAILED)),
     ),
     ("network.migration-ports", "filtered", B, context(peer_probe=probe(migration_port=FILTERED))),
+    (
+        "network.migration-ports",
+        "last one filtered",
+        B,
+        context(peer_probe=probe(last_migration_port=FILTERED)),
+    ),
+    (
+        "network.migration-ports",
+        "answered by a rule",
+        B,
+        with_probe(context(), "destination", reset_ports=((49152, 49215),)),
+    ),
+    (
+        "network.migration-ports",
+        "fixed port filtered",
+        B,
+        context(
+            options={"migrate_uri": "tcp://10.0.0.9:50000"},
+            peer_probe=probe(migration_port=FILTERED, tried_ports=(50000, 50000)),
+        ),
+    ),
+    (
+        "network.migration-ports",
+        "port for disks filtered",
+        B,
+        copying(options={"disks_port": 50001}, peer_probe=probe(disk_port=FILTERED, tried_disk_port=50001)),
+    ),
+    ("libvirt.name-resolution", "resolves to itself", B, resolving("127.0.1.1")),
+    (
+        "libvirt.name-resolution",
+        "localhost",
+        B,
+        with_facts(context(destination=NO_ADDRESS), "destination", hostname="localhost.localdomain"),
+    ),
+    (
+        "libvirt.reachable",
+        "daemon does not listen",
+        B,
+        context(peer_probe=probe(libvirt_port=REFUSED, libvirt_login=FAILED)),
+    ),
+    (
+        "libvirt.reachable",
+        "daemon's port filtered",
+        B,
+        context(peer_probe=probe(libvirt_port=FILTERED, libvirt_login=FILTERED)),
+    ),
+    ("libvirt.reachable", "host key not known", B, over_ssh(NO_KEY)),
+    ("libvirt.reachable", "host key changed", B, over_ssh(NEW_KEY)),
+    (
+        "host.microcode",
+        "older",
+        W,
+        with_facts(context(), "destination", cpu=HostCpu("x86_64", "Skylake", "Intel", "0x2", ("vmx",))),
+    ),
+    ("cpu.baseline", "older processor there", W, context(host_cpus=(UNLIKE, LIKE))),
+    ("cpu.baseline", "no way back", I, context(host_cpus=(LIKE, UNLIKE))),
+    ("network.subnet", "two sites", W, with_probe(context(), "destination", addresses=("10.1.0.2/24",))),
+    (
+        "network.subnet",
+        "only what every host makes for itself",
+        W,
+        with_probe(
+            with_probe(context(), "source", addresses=("192.168.122.1/24", "10.1.0.1/24")),
+            "destination",
+            addresses=("192.168.122.1/24", "10.2.0.1/24"),
+        ),
+    ),
+    ("ids.qemu-user", "user, shared file", B, with_facts(context(), "destination", qemu_uid=107)),
+    ("ids.qemu-user", "group, shared file", B, with_facts(context(), "destination", qemu_gid=36)),
+    ("ids.qemu-user", "user, copied", W, with_facts(copying(), "destination", qemu_uid=107)),
+    ("ids.qemu-user", "libvirt's group", W, with_probe(context(), "destination", libvirt_gid=970)),
+    ("ids.qemu-user", "the host's own word", B, saying_user(107)),
+    ("time.host", "2 s apart", W, with_probe(context(), "destination", clock_offset_ms=2000)),
+    ("time.host", "6 s apart", B, with_probe(context(), "source", clock_offset_ms=-6000)),
+    ("time.host", "drifts", W, with_probe(context(), "source", clock_synchronised=False)),
+    ("network.guest-nics", "no parent of macvtap", B, of(nics=(nic(type="direct", source="eth9"),))),
+    (
+        "network.same-lan",
+        "bridge in another subnet",
+        W,
+        with_probe(
+            of(nics=(nic(type="bridge", source="br0"),)),
+            "destination",
+            link_addresses={"br0": ("10.1.0.2/24",)},
+        ),
+    ),
+    (
+        "network.same-lan",
+        "NAT of each host",
+        W,
+        with_facts(
+            with_facts(context(), "destination", networks=(network(forward="nat"),)),
+            "source",
+            networks=(network(forward="nat"),),
+        ),
+    ),
     ("name.running-clash", "same name", B, beside(name="web01")),
     ("name.running-clash", "same name, paused", B, beside(name="web01", state="paused")),
     ("name.running-clash", "split brain", B, beside(domain_uuid=UUID, name="web01")),
@@ -257,7 +418,7 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
     ("state.paused-since-arrival", "arrived paused", B, paused(ran_here="no")),
     ("memory.headroom", "full", B, with_facts(context(), "destination", memory_free_bytes=GIB)),
     ("memory.headroom", "planned moves", B, context(planned_memory_bytes=31 * GIB)),
-    ("memory.headroom", "huge pages", W, of(hugepages=True)),
+    ("memory.headroom", "huge pages", B, with_pages(127)),
     ("cpu.headroom", "large guest", W, of(vcpus=16)),
     ("cpu.host-model", "alike", W, of(cpu=cpu(mode="host-passthrough"))),
     (
@@ -338,6 +499,65 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
     ("device.filesystem", "9p", B, of(devices=(device("filesystem", source="/srv"),))),
     ("firmware.nvram", "variables", B, offline_of(nvram="/var/lib/libvirt/qemu/nvram/web01.fd")),
     ("firmware.nvram", "TPM", B, offline_of(devices=(device("tpm"),))),
+    ("disk.sata", "a disk", W, of(disks=(disk(bus="sata"),))),
+    ("disk.sata", "an empty drive", I, of(disks=(cdrom(source_path=""),))),
+    (
+        "disk.sata",
+        "old QEMU",
+        B,
+        with_facts(of(disks=(disk(bus="sata"),)), "destination", hypervisor_version=2_003_000),
+    ),
+    ("disk.floppy", "in the drive", W, of(disks=(disk(device="floppy", bus="fdc", target="fda"),))),
+    ("disk.format", "vmdk", B, of(disks=(disk(format="vmdk"),))),
+    ("disk.format", "layer in vdi", B, of(disks=(disk(backing_formats=("vdi",)),))),
+    ("disk.shareable", "kept", W, of(disks=(disk(shareable=True),))),
+    ("disk.shareable", "copied", B, copied_shareable()),
+    ("disk.reservation", "managed", B, of(disks=(disk(reservations="managed"),))),
+    ("disk.transient", "running", B, of(disks=(disk(transient=True),))),
+    ("disk.nvme", "running", B, of(disks=(disk(type="nvme", source_path=""),))),
+    ("disk.nvme", "offline", W, offline_of(disks=(disk(type="nvme", source_path=""),))),
+    ("disk.encryption-secret", "not there", B, with_facts(of(disks=(LUKS,)), "destination", secrets=())),
+    (
+        "disk.encryption-secret",
+        "offline",
+        W,
+        with_facts(offline_of(disks=(LUKS,)), "destination", secrets=()),
+    ),
+    ("cpu.invtsc", "no frequency", B, of(cpu=cpu(features=(("invtsc", "require"),)))),
+    ("cpu.tsc-frequency", "other frequency", B, with_tsc(3_504_000_000)),
+    ("cpu.pinning", "none of the processors", B, of(cpu_pins=(("virtual CPU 0", "8-9"),))),
+    ("cpu.pinning", "some of the processors", W, of(cpu_pins=(("the emulator", "0-8"),))),
+    ("cpu.pinning", "no such node", B, of(memory_nodes=(("preferred", "1"),))),
+    ("load.heavy-writer", "capped link", W, writing("80", bandwidth_mib_per_s=100)),
+    (
+        "disk.shared",
+        "look-alike file in like pools",
+        B,
+        context(
+            peer_probe=probe(
+                source_files={DISK_PATH: PathIdentity(7, 100, 0)},
+                destination_files={DISK_PATH: PathIdentity(8, 100, 0)},
+            )
+        ),
+    ),
+    (
+        "disk.shared",
+        "floppy on the source's own disk",
+        B,
+        context(
+            guest=guest(domain(disks=(disk(device="floppy", bus="fdc", source_path=LOCAL_PATH),))),
+            destination_reading=reading(volumes={LOCAL_PATH: volume(LOCAL_PATH)}),
+            peer_probe=probe(file_systems={LOCAL_PATH: "xfs"}),
+        ),
+    ),
+    (
+        "disk.path",
+        "network pool not started",
+        B,
+        with_facts(
+            context(destination_reading=reading(volumes={})), "destination", pools=(pool(active=False),)
+        ),
+    ),
 ]
 
 UNKNOWN: list[tuple[str, Severity, PreflightContext]] = [
@@ -374,14 +594,78 @@ UNKNOWN: list[tuple[str, Severity, PreflightContext]] = [
         ),
     ),
     ("network.guest-nics", B, with_facts(context(), "destination", unread=(("networks", "not supported"),))),
-    ("network.guest-nics", B, of(nics=(nic(type="direct", source="eth0"),))),
+    (
+        "network.guest-nics",
+        B,
+        context(
+            guest=guest(domain(nics=(nic(type="direct", source="eth0"),))),
+            destination=side("jupiter", probe=None),
+        ),
+    ),
+    ("libvirt.reachable", W, context(peer_probe=probe(libvirt_login=UNASKED, libvirt_port=UNASKED))),
+    (
+        "network.migration-ports",
+        W,
+        context(options={"migrate_uri": "tcp://10.0.0.9:50000"}, peer_probe=TRIED),
+    ),
+    ("network.migration-ports", W, copying(options={"disks_port": 50001})),
+    ("host.microcode", W, without_microcode()),
+    ("cpu.baseline", W, context(host_cpus=(CpuComparison("unknown", "not supported"), LIKE))),
+    ("network.subnet", W, unprobed("source")),
+    ("network.subnet", W, with_probe(context(), "destination", addresses=())),
+    ("ids.qemu-user", W, unprobed("destination")),
+    ("time.host", W, unprobed("destination")),
+    ("time.host", W, with_probe(context(), "destination", clock_offset_ms=None)),
+    ("time.host", W, with_probe(context(), "source", clock_synchronised=None)),
     ("kind.managed-save", B, offline(guest=guest(status=status("shut off/saved", managed_save=None)))),
+    ("memory.headroom", B, of(huge_pages=(HUGE,))),
+    (
+        "memory.headroom",
+        B,
+        with_facts(of(huge_pages=(HUGE,)), "destination", unread=(("free pages", "not supported"),)),
+    ),
+    ("disk.encryption-secret", B, of(disks=(LUKS,))),
+    (
+        "disk.encryption-secret",
+        B,
+        with_facts(of(disks=(LUKS,)), "destination", unread=(("secrets", "not supported"),)),
+    ),
+    ("cpu.tsc-frequency", B, of(tsc_frequency_hz=3_504_000_000)),
+    (
+        "disk.shared",
+        B,
+        context(
+            guest=guest(domain(disks=(disk(type="block", source_path="/dev/sdb"),))),
+            destination_reading=reading(volumes={"/dev/sdb": volume("/dev/sdb")}),
+            peer_probe=probe(file_systems={"/dev/sdb": "tmpfs"}),
+        ),
+    ),
 ]
 
 
 RIGHT_BUT_TEMPTING = [
+    ("clock within the error", with_probe(context(), "source", clock_offset_ms=2000, clock_error_ms=1500)),
+    (
+        "microcode as libvirt and as the kernel say it",
+        with_facts(context(), "source", cpu=HostCpu("x86_64", "Skylake", "Intel", "1", ("vmx",))),
+    ),
+    (
+        "bridge of Open vSwitch",
+        with_probe(of(nics=(nic(type="bridge", source="br-int"),)), "destination", links=("br-int",)),
+    ),
+    ("parent of macvtap is there", of(nics=(nic(type="direct", source="eth0"),))),
+    (
+        "rule for other ports",
+        with_probe(context(), "destination", reset_ports=((5900, 5999),)),
+    ),
+    (
+        "ports asked for in the options are open",
+        context(
+            options={"migrate_uri": "tcp://10.0.0.9:50000"}, peer_probe=probe(tried_ports=(50000, 50000))
+        ),
+    ),
     ("ISO is there", of(disks=(disk(),))),
-    ("empty CD drive", of(disks=(disk(), cdrom(source_path="")))),
+    ("empty CD drive", of(disks=(disk(), cdrom(source_path="", bus="scsi")))),
     ("modern QEMU with cache", of(disks=(disk(cache="writeback"),))),
     (
         "address already in options",
@@ -399,4 +683,46 @@ RIGHT_BUT_TEMPTING = [
     ),
     ("offline without free memory", with_facts(offline(), "destination", memory_free_bytes=0)),
     ("named disk is the only local one", copying(options={"migrate_disks": ["vda"]})),
+    ("empty floppy drive", of(disks=(disk(), disk(device="floppy", bus="fdc", source_path="")))),
+    ("formats that only sound foreign", of(disks=(disk(format="qcow2", backing_formats=("dmg", "raw")),))),
+    ("transient disk offline", offline_of(disks=(disk(transient=True),))),
+    ("huge pages just fit", with_pages(1024)),
+    (
+        "memory in huge pages is not taken from what is free",
+        with_facts(with_pages(1024), "destination", memory_free_bytes=0),
+    ),
+    ("secret of that UUID", with_facts(of(disks=(LUKS,)), "destination", secrets=(SECRET,))),
+    ("frequency within tolerance", with_tsc(2_596_600_000)),
+    ("frequency can be scaled", with_tsc(3_504_000_000, tsc_scaling=True)),
+    ("pinned to what is there", of(cpu_pins=(("virtual CPU 0", "0-9,^8,^9"),))),
+    ("busy guest on an open link", writing("5000")),
+    ("busy guest, moved paused", writing("5000", kind="non-live", bandwidth_mib_per_s=1)),
+    ("busy guest, slowed down", writing("5000", auto_converge=True, bandwidth_mib_per_s=1)),
+    (
+        "one server under two names, the very same file",
+        with_facts(
+            context(
+                peer_probe=probe(
+                    source_files={DISK_PATH: PathIdentity(7, 100, 5)},
+                    destination_files={DISK_PATH: PathIdentity(7, 100, 5)},
+                )
+            ),
+            "destination",
+            pools=(pool(source="netfs glusterfs storage:VM"),),
+        ),
+    ),
+    (
+        "image outside pools, seen by both hosts",
+        context(
+            destination_reading=reading(volumes={}),
+            peer_probe=probe(
+                source_files={DISK_PATH: PathIdentity(7, 100, 5)},
+                destination_files={DISK_PATH: PathIdentity(7, 100, 5)},
+            ),
+        ),
+    ),
 ]
+
+CASES += cases_devices.CASES
+UNKNOWN += cases_devices.UNKNOWN
+RIGHT_BUT_TEMPTING += cases_devices.RIGHT_BUT_TEMPTING

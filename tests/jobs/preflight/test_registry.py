@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,13 +11,14 @@ from hypothesis import strategies as st
 
 from hosts.facts.domain import DiskFacts, DomainFacts, DomainStatus, GuestReading
 from hosts.facts.host import HostFacts
+from hosts.facts.placement import MAX_CPU
 from hosts.facts.storage import PoolFacts, VolumeFacts
 from hosts.ports import CpuComparison, DestinationReading
 from jobs.options import MoveOptions
 from jobs.preflight import registry
-from jobs.preflight.catalogue import render_catalogue
+from jobs.preflight.catalogue import BUTTONS
 from jobs.preflight.context import HostSide, Neighbour, PreflightContext
-from jobs.preflight.findings import Finding, Severity
+from jobs.preflight.findings import Finding, FixKind, Severity
 from jobs.preflight.registry import (
     CRASHED,
     NOT_EVALUATED,
@@ -30,8 +30,7 @@ from jobs.preflight.registry import (
     run_pair_checks,
 )
 from tests.jobs.builders import context, copying, probe, side
-
-CATALOGUE = Path(__file__).parents[3] / "docs" / "checks.md"
+from tests.jobs.preflight.write_catalogue import DOCUMENT, render_document
 
 
 def only(monkeypatch, *functions, unevaluated=Severity.BLOCKER):
@@ -92,6 +91,7 @@ def test_a_missing_fact_is_a_warning_where_so_registered(monkeypatch):
 
 
 def test_an_id_cannot_be_used_twice():
+    assert list_checks()
     with pytest.raises(ValueError, match=r"host\.same"):
         registry.check("host.same", title="", source="", waivable=False)(lambda _: [])
 
@@ -100,14 +100,20 @@ def test_every_check_has_a_title_a_source_and_a_well_formed_id():
     for registered in list_checks():
         area, _, what = registered.id.partition(".")
         assert area.isalpha()
-        assert what.replace("-", "").isalpha()
+        assert what.replace("-", "").isalnum()
         assert registered.title
         assert registered.source
         assert registered.severities
 
 
 def test_the_document_is_up_to_date():
-    assert CATALOGUE.read_text() == render_catalogue()
+    assert DOCUMENT.read_text() == render_document()
+
+
+def test_the_document_has_words_for_every_remedy_and_a_line_for_every_check():
+    assert set(BUTTONS) == set(FixKind)
+    text = render_document()
+    assert [registered.id for registered in list_checks() if text.count(f"`{registered.id}`") < 2] == []
 
 
 def test_a_preflight_takes_less_than_five_milliseconds():
@@ -145,6 +151,7 @@ GUESTS = facts_strategy(
 )
 HOSTS = st.builds(
     HostFacts,
+    cpus=st.integers(min_value=0, max_value=MAX_CPU),  # libvirt counts no more in its sets
     pools=st.lists(facts_strategy(PoolFacts), max_size=3).map(tuple),
     unread=st.just(()),
     read_at=st.none(),
@@ -206,7 +213,8 @@ def test_checks_for_pairs_do_not_look_at_the_guest():
             raise AssertionError(f"a check for pairs looked at the guest's {name}")
 
     assert list_pair_checks()
-    alone = dataclasses.replace(context(), guest=Untouchable())
+    alike = (CpuComparison("identical"), CpuComparison("identical"))
+    alone = dataclasses.replace(context(), guest=Untouchable(), host_cpus=alike)
     assert [finding.id for finding in run_pair_checks(alone)] == []
     silent = dataclasses.replace(alone, destination=side("jupiter", silent_reason="no route"))
     assert {finding.id for finding in run_pair_checks(silent)} == {"libvirt.reachable"}

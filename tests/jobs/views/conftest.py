@@ -49,9 +49,9 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def judge(*findings: Finding, waiting: bool = False) -> None:
         evaluation = preflight.Evaluation(
-            findings, judge_findings(findings), "virsh migrate …", None, waiting
+            findings, judge_findings(findings), "virsh migrate …", None, waiting, unread=waiting
         )
-        monkeypatch.setattr(preflight, "evaluate", lambda *_: evaluation)
+        monkeypatch.setattr(preflight, "evaluate_stored", lambda *_: evaluation)
         monkeypatch.setattr(requests, "evaluate", lambda *_: evaluation)
 
     return judge
