@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hosts.facts.domain import DomainFacts
 from hosts.facts.host import HostFacts
-from hosts.facts.placement import parse_set
+from hosts.facts.placement import MAX_CPU, parse_set
 from jobs.preflight.arriving import arriving_facts
 from jobs.preflight.by_hand import anywhere
 from jobs.preflight.context import PreflightContext
@@ -35,7 +35,11 @@ def check_pinning(context: PreflightContext) -> Iterator[Said]:
 
 
 def _check_cpus(context: PreflightContext, facts: DomainFacts, there: HostFacts) -> Iterator[Said]:
-    known = {number for cell in there.cells for number in cell.cpus} or set(range(there.cpus))
+    if not facts.cpu_pins:
+        return
+    known = {number for cell in there.cells for number in cell.cpus} or set(
+        range(min(there.cpus, MAX_CPU + 1))
+    )
     for what, words in facts.cpu_pins:
         wanted = parse_set(words)
         if wanted <= known:
