@@ -26,12 +26,13 @@ ASK_OPERATORS: Final = (
 
 class NotEvaluated(Exception):
     """A fact is missing. `what` is not known, `how` it can be made known. Raised, or yielded to go on with
-    the rest."""
+    the rest. `severity` where this fact matters less than the check as a whole; None: as the check says."""
 
-    def __init__(self, what: str, how: str) -> None:
+    def __init__(self, what: str, how: str, severity: Severity | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.how = how
+        self.severity = severity
 
 
 Said = Finding | NotEvaluated
@@ -129,14 +130,15 @@ def _run_all(
     checks: Iterable[Check], context: PreflightContext, harden: Collection[str]
 ) -> tuple[Finding, ...]:
     findings: list[Finding] = []
-    missing: dict[tuple[str, str], list[Check]] = {}
+    missing: dict[tuple[str, str], list[tuple[str, Severity]]] = {}
     for registered in checks:
         for said in _run(registered, context):
             if isinstance(said, NotEvaluated):
-                missing.setdefault((said.what, said.how), []).append(registered)
+                severity = said.severity or registered.unevaluated
+                missing.setdefault((said.what, said.how), []).append((registered.id, severity))
             else:
                 findings.append(_hardened(said) if said.id in harden else said)
-    findings += [_not_evaluated(what, how, checks) for (what, how), checks in missing.items()]
+    findings += [_not_evaluated(what, how, wanted) for (what, how), wanted in missing.items()]
     return tuple(sorted(findings, key=lambda finding: _RANK[finding.severity]))
 
 
@@ -165,12 +167,12 @@ def _hardened(finding: Finding) -> Finding:
     return dataclasses.replace(finding, severity=Severity.BLOCKER)
 
 
-def _not_evaluated(what: str, how: str, checks: list[Check]) -> Finding:
+def _not_evaluated(what: str, how: str, wanted: list[tuple[str, Severity]]) -> Finding:
     """One finding for one missing fact, however many checks wanted it; as severe as the strictest of them."""
-    ids = dict.fromkeys(registered.id for registered in checks)
+    ids = dict.fromkeys(check_id for check_id, _ in wanted)
     return Finding(
         id=NOT_EVALUATED,
-        severity=min((registered.unevaluated for registered in checks), key=lambda severity: _RANK[severity]),
+        severity=min((severity for _, severity in wanted), key=lambda severity: _RANK[severity]),
         subject=what,
         message=f"Not checked, because {what} is not known.",
         evidence=tuple(("check", check_id) for check_id in ids),

@@ -616,7 +616,7 @@ UNKNOWN: list[tuple[str, Severity, PreflightContext]] = [
     ("ids.qemu-user", W, unprobed("destination")),
     ("time.host", W, unprobed("destination")),
     ("time.host", W, with_probe(context(), "destination", clock_offset_ms=None)),
-    ("time.host", W, with_probe(context(), "source", clock_synchronised=None)),
+    ("time.host", I, with_probe(context(), "source", clock_synchronised=None)),
     ("kind.managed-save", B, offline(guest=guest(status=status("shut off/saved", managed_save=None)))),
     ("memory.headroom", B, of(huge_pages=(HUGE,))),
     (

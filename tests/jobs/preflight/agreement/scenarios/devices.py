@@ -109,6 +109,7 @@ def what_is_only_warned_of(bench: Bench) -> None:
     GROUP,
     "what guests usually have: SCSI disk, USB, VNC, sound, agent channel, kernel, IOMMU …",
     "guest.agent",
+    "time.guest",
 )
 def usual_devices(bench: Bench) -> None:
     bench.guest(
