@@ -203,7 +203,7 @@ class AuditEntry(models.Model):
     sentence = models.TextField()  # as people read it
     before_data = models.JSONField(default=dict)
     after_data = models.JSONField(default=dict)
-    outcome = models.CharField(max_length=10)  # done, refused, failed
+    outcome = models.CharField(max_length=10)  # done, refused, failed, unknown
 
     class Meta:
         ordering = ["-at", "-id"]

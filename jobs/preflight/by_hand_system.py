@@ -89,11 +89,14 @@ def export_directory(server: HostSide, directory: str, client: str) -> tuple[Com
     return by_family(server, {family: (*before, *lines) for family, before in _NFS_SERVER.items()})
 
 
-def mount_as_pool(client: HostSide, pool: str, server: str, directory: str) -> tuple[Commands, ...]:
-    """The same export as a storage pool, at the path of the pool's own directory."""
-    name, path = quoted(pool), quoted(directory)
+def mount_as_pool(
+    client: HostSide, pool: str, server: str, directory: str, target: str
+) -> tuple[Commands, ...]:
+    """The same export as a storage pool, mounted at `target`: the path of the guests' disks."""
+    name = quoted(pool)
+    source = f"--source-host {quoted(server)} --source-path {quoted(directory)}"
     lines = (
-        f"virsh pool-define-as {name} netfs --source-host {quoted(server)} --source-path {path} --target {path}",
+        f"virsh pool-define-as {name} netfs {source} --target {quoted(target)}",
         f"virsh pool-build {name}",
         f"virsh pool-start {name}",
         f"virsh pool-autostart {name}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hosts.facts.storage import PoolFacts
 from jobs.preflight.by_hand import anywhere
+from jobs.preflight.by_hand_system import export_directory, mount_as_pool
 from jobs.preflight.context import HostSide, PreflightContext
 from jobs.preflight.findings import Commands, Fix
 from jobs.preflight.fixes import create_pool, start_pool
@@ -41,7 +42,7 @@ def pool_remedy(
     return PoolRemedy(
         f"Create the pool {source.name} on {there} as {context.source.name} defines it.",
         create_pool(context, source.name),
-        tuple(_copy_definition(context, source.name)),
+        tuple(_nfs_by_hand(context, source) or _copy_definition(context, source.name)),
     )
 
 
@@ -73,6 +74,18 @@ def _define_new(side: HostSide, folder: str) -> PoolRemedy:
 
 def _name_taken(side: HostSide, name: str) -> bool:
     return side.facts is not None and any(pool.name == name for pool in side.facts.pools)
+
+
+def _nfs_by_hand(context: PreflightContext, pool: PoolFacts) -> tuple[Commands, ...]:
+    """An export is mounted only where its server lets the host in; () for any other kind of pool."""
+    kind, _, place = pool.source.partition(" nfs ")
+    server, _, directory = place.partition(":")
+    if kind != "netfs" or not server or not directory.startswith("/"):
+        return ()
+    return (
+        *export_directory(HostSide(server, None), directory, context.destination.name),
+        *mount_as_pool(context.destination, pool.name, server, directory, pool.target_path),
+    )
 
 
 def _copy_definition(context: PreflightContext, name: str) -> Iterator[Commands]:

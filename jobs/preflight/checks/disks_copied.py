@@ -85,7 +85,7 @@ def _check_ready_target(context: PreflightContext, disk: DiskFacts) -> Iterator[
     "disk.space",
     title="The destination's pools have room for the copied disks and the moves already planned",
     source="peers' users hurt by full pools; libvirt creates the copies before it sends",
-    waivable=True,
+    waivable=False,
     unevaluated=Severity.WARNING,
 )
 def check_space(context: PreflightContext) -> Iterator[Said]:

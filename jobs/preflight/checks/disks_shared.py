@@ -123,7 +123,8 @@ def _check_pool_of_volume(context: PreflightContext, disk: DiskFacts) -> Iterato
     severities=(Severity.BLOCKER, Severity.WARNING),
 )
 def check_shared(context: PreflightContext) -> Iterator[Said]:
-    severe = context.options.kind is not Kind.OFFLINE and not context.options.unsafe
+    runs = context.options.kind is not Kind.OFFLINE
+    severe = runs and not context.options.unsafe
     for disk in kept_disks(context.guest.facts, context.options):
         if disk.readonly or disk.type == "nvme":
             continue  # disk.nvme speaks of those; a floppy that is written counts as any disk
@@ -132,7 +133,8 @@ def check_shared(context: PreflightContext) -> Iterator[Said]:
         evidence = (("disk", place), ("proof", proof.why))
         if proof.sharing is Sharing.DIFFERENT:
             message = f"{place} is different storage on the two hosts, though the path is the same."
-            yield graded(severe, f"disk {disk.target}", message, COPY_INSTEAD, evidence=evidence)
+            # "unsafe" says that libvirt cannot see the sharing; it does not make two files one.
+            yield graded(runs, f"disk {disk.target}", message, COPY_INSTEAD, evidence=evidence)
         elif proof.sharing is Sharing.LOCAL:
             message = f"{place} is only on {context.source.name}; libvirt calls moving it unsafe and refuses."
             yield graded(severe, f"disk {disk.target}", message, COPY_INSTEAD, evidence=evidence)

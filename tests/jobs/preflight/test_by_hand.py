@@ -60,7 +60,7 @@ def test_all_families_are_given_where_the_hosts_own_is_not_known():
         system.synchronise_clock(side("jupiter", probe=None)),
         system.update_microcode(side("jupiter", probe=None)),
         system.export_directory(side("jupiter", probe=None), "/srv/vm", "mercury"),
-        system.mount_as_pool(side("jupiter", probe=None), "VM", "mercury", "/srv/vm"),
+        system.mount_as_pool(side("jupiter", probe=None), "VM", "mercury", "/srv/vm", "/vm"),
     ):
         assert tuple(one.family for one in commands) == FAMILIES
 

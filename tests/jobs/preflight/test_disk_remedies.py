@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from jobs.preflight.checks.cpu import missing_features
@@ -161,3 +163,19 @@ def test_huge_pages_by_hand_are_as_many_as_the_guest_needs():
 )
 def test_missing_cpu_features_are_named_where_libvirt_names_them(detail, missing):
     assert missing_features(detail) == missing
+
+
+def test_missing_nfs_pool_is_exported_by_its_server_and_mounted_by_hand():
+    nfs = pool(source="netfs nfs store.example.org:/srv/vm")
+    base = with_facts(context(), "source", pools=(nfs,))
+    base = with_facts(base, "destination", pools=())
+    found = only(dataclasses.replace(base, destination_reading=reading(volumes={})), "disk.path")
+    assert found.fix is not None
+    assert found.fix.kind is FixKind.CREATE_POOL
+    assert "store.example.org" in {commands.host for commands in found.commands}
+    lines = lines_of(found)
+    assert "echo '/srv/vm jupiter(rw,sync,no_root_squash)' >> /etc/exports" in lines
+    assert (
+        "virsh pool-define-as VM netfs --source-host store.example.org --source-path /srv/vm"
+        " --target /var/lib/libvirt/images/VM"
+    ) in lines
