@@ -13,6 +13,9 @@ from jobs.services.preflight import Evaluation
 
 MARKS = {Severity.BLOCKER: "✗ blocker", Severity.WARNING: "! warning", Severity.INFO: "i info   "}
 
+# Part of the commands' documented output: kept, and nothing added beside them.
+FINDING_KEYS = ("id", "severity", "subject", "message", "evidence", "remedy")
+
 
 def findings_data(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
     """`evidence` is an object: whose fact → what it is."""
@@ -31,7 +34,11 @@ def findings_data(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
 
 def stored_findings_data(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same keys from what a migration has stored."""
-    return [finding | {"evidence": dict(finding.get("evidence") or ())} for finding in data]
+    return [
+        {key: finding.get(key, "") for key in FINDING_KEYS}
+        | {"evidence": dict(finding.get("evidence") or ())}
+        for finding in data
+    ]
 
 
 def migration_data(migration: Migration) -> dict[str, Any]:

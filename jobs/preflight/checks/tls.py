@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from hosts.facts.device_paths import MOVE_CA, MOVE_CERTIFICATE
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.devices_xml import Presence, presence_of
+from jobs.preflight.findings import Severity
 from jobs.preflight.registry import NotEvaluated, Said, check
 from jobs.preflight.say import blocker, both, host, sends_memory
 
@@ -17,6 +18,7 @@ from jobs.preflight.say import blocker, both, host, sends_memory
     source="measured: “Unable to access credentials /etc/pki/qemu/ca-cert.pem” (code 1); libvirt: qemu.conf, "
     "migrate_tls_x509_cert_dir",
     waivable=True,
+    unevaluated=Severity.WARNING,  # libvirt refuses before anything has moved
 )
 def check_certificates(context: PreflightContext) -> Iterator[Said]:
     """Waivable: qemu.conf of a host may name another folder, which nobody can ask for."""

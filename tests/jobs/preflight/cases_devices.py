@@ -321,7 +321,7 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
 ]
 
 UNKNOWN: list[tuple[str, Severity, PreflightContext]] = [
-    ("kind.tls-certificates", Severity.BLOCKER, context(options={"tls": True})),
+    ("kind.tls-certificates", Severity.WARNING, context(options={"tls": True})),
     ("device.tpm", W, told(TPM)),
     ("device.paths", W, told(LOG)),
     (

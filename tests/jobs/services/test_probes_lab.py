@@ -108,15 +108,13 @@ def test_refused_login_of_the_source_is_found(
     assert (found["fix"] is not None) is ("host key" in words)
 
 
-def test_healthy_hosts_are_warned_of_nothing_but_what_nobody_can_tell(
-    over_ssh: Console, guest: LabGuest
-) -> None:
+def test_of_healthy_hosts_only_what_nobody_can_tell_is_said(over_ssh: Console, guest: LabGuest) -> None:
     """No host of the lab keeps time: they share the kernel's clock, and none of them can say whether it is right."""
     moved = over_ssh.move(guest, "mercury", "jupiter")
     assert moved.phase == Phase.SUCCEEDED
-    warned = [finding for finding in moved.findings_data if finding["severity"] == "warning"]
-    assert {finding["id"] for finding in warned} == {NOT_EVALUATED}
-    assert {finding["subject"] for finding in warned} == {
+    assert {finding["severity"] for finding in moved.findings_data} == {"info"}
+    unknown = [finding for finding in moved.findings_data if finding["id"] == NOT_EVALUATED]
+    assert {finding["subject"] for finding in unknown} == {
         "whether the clock of mercury is synchronised",
         "whether the clock of jupiter is synchronised",
     }
