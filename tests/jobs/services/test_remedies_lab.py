@@ -235,7 +235,7 @@ def test_medium_is_ejected_from_a_guest_that_is_shut_off(
 def test_medium_that_is_in_the_definition_only_is_ejected_there(
     clinic: Clinic, offered: Callable[[Offering], None]
 ) -> None:
-    clinic.mercury.virsh("change-media", "patient", "hda", "--eject", "--live")
+    clinic.mercury.virsh("change-media", "patient", "hda", "--eject", "--live", "--force")
     offered(lambda context: ("A medium is in.", fixes.eject_media(context, "hda")))
     clinic.read()
     order = clinic.press()
