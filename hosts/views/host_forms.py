@@ -14,22 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from hosts.facts.address import parse_address
 from hosts.forms import AddressPartsForm, HostForm, parts_of
 from hosts.models import Host
-from hosts.services.registration import accept_host_keys, save_host
+from hosts.services.registration import CREDENTIAL_KEYS, accept_host_keys, save_host
 from hosts.services.testing import find_report, request_test
 from hosts.views.fingerprints import accepted_keys
 from hosts.views.pages import page
 
 _NEW = {"part_driver": "qemu", "part_transport": "ssh", "part_user": "root", "part_path": "/system"}
 _TESTED = frozenset({"address", "known_hosts", "ssh_private_key", "probe_address", "probe_private_key"})
-hides_secrets = sensitive_post_parameters(
-    "ssh_private_key",
-    "probe_private_key",
-    "sasl_username",
-    "sasl_password",
-    "tls_ca",
-    "tls_certificate",
-    "tls_key",
-)
+hides_secrets = sensitive_post_parameters(*CREDENTIAL_KEYS)
 
 
 @hides_secrets

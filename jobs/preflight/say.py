@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from hosts.facts.domain import ACTIVE_STATES, DomainState
@@ -16,47 +17,16 @@ Evidence = tuple[tuple[str, str], ...]
 _ACTIVE_WORDS: Final = frozenset(state.value for state in ACTIVE_STATES)
 
 
-def blocker(
-    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
-    commands: tuple[Commands, ...] = (), help_desk: str = "",
+def _say(
+    severity: Severity, subject: str, message: str, remedy: str = "", *, evidence: Evidence = (),
+    fix: Fix | None = None, commands: tuple[Commands, ...] = (),
 ) -> Finding:  # fmt: skip
-    return Finding(
-        "",
-        Severity.BLOCKER,
-        subject,
-        message,
-        evidence,
-        remedy,
-        help_desk=help_desk,
-        fix=fix,
-        commands=commands,
-    )
+    return Finding("", severity, subject, message, evidence, remedy, fix=fix, commands=commands)
 
 
-def warning(
-    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
-    commands: tuple[Commands, ...] = (), help_desk: str = "",
-) -> Finding:  # fmt: skip
-    return Finding(
-        "",
-        Severity.WARNING,
-        subject,
-        message,
-        evidence,
-        remedy,
-        help_desk=help_desk,
-        fix=fix,
-        commands=commands,
-    )
-
-
-def info(
-    subject: str, message: str, remedy: str = "", *, evidence: Evidence = (), fix: Fix | None = None,
-    commands: tuple[Commands, ...] = (), help_desk: str = "",
-) -> Finding:  # fmt: skip
-    return Finding(
-        "", Severity.INFO, subject, message, evidence, remedy, help_desk=help_desk, fix=fix, commands=commands
-    )
+blocker = partial(_say, Severity.BLOCKER)
+warning = partial(_say, Severity.WARNING)
+info = partial(_say, Severity.INFO)
 
 
 def graded(
@@ -64,8 +34,8 @@ def graded(
     commands: tuple[Commands, ...] = (),
 ) -> Finding:  # fmt: skip
     """A blocker where severe, else a warning."""
-    say = blocker if severe else warning
-    return say(subject, message, remedy, evidence=evidence, fix=fix, commands=commands)
+    severity = Severity.BLOCKER if severe else Severity.WARNING
+    return _say(severity, subject, message, remedy, evidence=evidence, fix=fix, commands=commands)
 
 
 def host(side: HostSide) -> str:

@@ -28,7 +28,8 @@ AT_NEXT_START: Final = "It takes effect when the guest is shut off and started."
     "with 7.2: they move",
     waivable=True,
     severities=(Severity.BLOCKER, Severity.WARNING, Severity.INFO),
-    help_desk="Nothing stops this move; operators may want to change the disk's bus one day.",
+    help_desk="A disk of this guest is attached in a way that older servers cannot move. If the move is not offered, "
+    "tell your operators.",
 )
 def check_sata(context: PreflightContext) -> Iterator[Said]:
     """With a QEMU that moves them a warning, for the guidance still says otherwise; an installation can make it
@@ -45,9 +46,7 @@ def _of_sata(context: PreflightContext, disk: DiskFacts) -> Finding:
     remedy = f"Put it on virtio or SCSI in the guest's definition. {AT_NEXT_START}"
     if any(facts_of(side).hypervisor_version < MOVES_SATA for side in (context.source, context.destination)):
         message = f"{disk.target} is on a SATA bus, which this QEMU cannot move."
-        return blocker(
-            subject, message, remedy, evidence=evidence, help_desk="This guest cannot go as it is."
-        )
+        return blocker(subject, message, remedy, evidence=evidence)
     if disk.empty:
         return info(subject, f"The empty drive {disk.target} is on a SATA bus; it moves.", evidence=evidence)
     message = f"{disk.target} is on a SATA bus. The guidance excludes that; the QEMU of these hosts moves it."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -238,14 +237,6 @@ class Bench:
 
     def _hosts(self, names: tuple[str, ...]) -> list[LabHost]:
         return [self.lab.hosts[name] for name in names or tuple(self.lab.hosts)]
-
-
-def wait_for(condition: Callable[[], Any], what: str, within_s: float = 10) -> Any:
-    deadline = time.monotonic() + within_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
-        time.sleep(0.02)
-    return value
 
 
 def _quietly(action: Callable[[], Any]) -> Callable[[], None]:

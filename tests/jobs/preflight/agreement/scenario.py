@@ -25,7 +25,6 @@ class Scenario:
     """`arrange` makes the obstacle and returns the options of the move. `says`: the checks that must speak.
 
     `on_purpose` is the reason why the preflight may differ from libvirt here; a scenario that has one must differ.
-    `lacks` says what this machine has not and the obstacle needs, "" for nothing.
     """
 
     slug: str
@@ -34,7 +33,6 @@ class Scenario:
     says: tuple[str, ...]
     arrange: Arrange
     on_purpose: str = ""
-    lacks: Callable[[], str] = lambda: ""
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -45,7 +43,6 @@ def scenario(
     title: str,
     *says: str,
     on_purpose: str = "",
-    lacks: Callable[[], str] = lambda: "",
 ) -> Callable[[Arrange], Arrange]:
     """Register a scenario under the function's name. Without `says`, no blocker may be spoken."""
 
@@ -53,7 +50,7 @@ def scenario(
         slug = arrange.__name__.replace("_", "-")
         if slug in SCENARIOS:
             raise ValueError(f"Two scenarios are named {slug}.")
-        SCENARIOS[slug] = Scenario(slug, group, title, says, arrange, on_purpose, lacks)
+        SCENARIOS[slug] = Scenario(slug, group, title, says, arrange, on_purpose)
         return arrange
 
     return register

@@ -16,9 +16,10 @@ from jobs.preflight.findings import Finding, Verdict, judge_findings
 from jobs.services import preflight
 from jobs.services.fresh import read_hosts, read_pair_anew
 from tests.jobs.console import Console
-from tests.jobs.preflight.agreement.bench import Bench, wait_for
+from tests.jobs.preflight.agreement.bench import Bench
 from tests.jobs.preflight.agreement.scenario import Outcome, Scenario
 from tests.lab import Lab
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _observe(bench: Bench, plan: Plan, error: str) -> tuple[Outcome, str]:
         return Outcome.BROKEN, f"{here or 'gone'} here, {there or 'not there'} there"
     if plan.arrive_paused:
         bench.find(bench.destination).resume()
-        wait_for(lambda: bench.state(bench.destination) != "paused", "the guest runs on")
+        wait_until(lambda: bench.state(bench.destination) != "paused", 10, "the guest runs on")
     lost = _lost(bench, plan)
     return (Outcome.BROKEN, lost) if lost else (Outcome.MOVED, "")
 

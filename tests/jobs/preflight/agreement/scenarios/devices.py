@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.jobs.preflight.agreement.bench import IMAGES, LOCAL, NAME, SHARED, Bench
 from tests.jobs.preflight.agreement.guests import PORTABLE_CPU, GuestForm, disk, nic
-from tests.jobs.preflight.agreement.machine import lacks_ovmf, lacks_swtpm
 from tests.jobs.preflight.agreement.scenario import scenario
 
 GROUP = "Devices"
@@ -168,7 +167,7 @@ TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
 LEFT_BEHIND = "libvirt moves the definition and leaves {} at the source without a word"
 
 
-@scenario(GROUP, "an emulated TPM, no emulator for it there", "device.tpm", lacks=lacks_swtpm)
+@scenario(GROUP, "an emulated TPM, no emulator for it there", "device.tpm")
 def swtpm_missing(bench: Bench) -> None:
     bench.guest(TPM)
     bench.hide(bench.there, "/usr/bin/swtpm")
@@ -179,7 +178,6 @@ def swtpm_missing(bench: Bench) -> None:
     "an emulated TPM, offline",
     "firmware.nvram",
     on_purpose=LEFT_BEHIND.format("what the TPM has stored"),
-    lacks=lacks_swtpm,
 )
 def emulated_tpm_offline(bench: Bench) -> dict[str, Any]:
     bench.guest(TPM, state="shut off")
@@ -192,9 +190,7 @@ def _uefi(devices: str = "") -> GuestForm:
     return GuestForm(devices=devices, os=loader + nvram, memory="<memory unit='MiB'>64</memory>")
 
 
-@scenario(
-    GROUP, "UEFI firmware with variables, and an emulated TPM", lacks=lambda: lacks_ovmf() or lacks_swtpm()
-)
+@scenario(GROUP, "UEFI firmware with variables, and an emulated TPM")
 def uefi_and_tpm(bench: Bench) -> None:
     bench.guest(form=_uefi(TPM))
 
@@ -204,14 +200,13 @@ def uefi_and_tpm(bench: Bench) -> None:
     "UEFI firmware with variables, offline",
     "firmware.nvram",
     on_purpose=LEFT_BEHIND.format("the firmware's variables"),
-    lacks=lacks_ovmf,
 )
 def uefi_offline(bench: Bench) -> dict[str, Any]:
     bench.guest(form=_uefi(), state="shut off")
     return {"kind": "offline"}
 
 
-@scenario(GROUP, "UEFI firmware that is missing there", "firmware.nvram", lacks=lacks_ovmf)
+@scenario(GROUP, "UEFI firmware that is missing there", "firmware.nvram")
 def firmware_missing(bench: Bench) -> None:
     folder = bench.folder(f"{IMAGES}/firmware", bench.source)
     for file in ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"):

@@ -6,9 +6,10 @@ from typing import Any
 
 import libvirt
 
-from tests.jobs.preflight.agreement.bench import LOCAL, NAME, SHARED, Bench, wait_for
+from tests.jobs.preflight.agreement.bench import LOCAL, NAME, SHARED, Bench
 from tests.jobs.preflight.agreement.guests import disk
 from tests.jobs.preflight.agreement.scenario import scenario
+from tests.waiting import wait_until
 
 GROUP = "State of the guest"
 IMAGE = f"{SHARED}/{NAME}.qcow2"
@@ -25,7 +26,7 @@ def _run_then_pause(bench: Bench) -> None:
         ((_, values),) = bench.virt(bench.source).domainListGetStats([domain], libvirt.VIR_DOMAIN_STATS_VCPU)
         return bool(values.get("vcpu.0.time"))
 
-    wait_for(has_run, "the guest has run")
+    wait_until(has_run, 10, "the guest has run")
     domain.suspend()
     bench.wants_state = "paused"
 
@@ -57,7 +58,7 @@ def block_job(bench: Bench) -> None:
         {},
         libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB,
     )
-    wait_for(lambda: domain.blockJobInfo("vda"), "the block job runs")
+    wait_until(lambda: domain.blockJobInfo("vda"), 10, "the block job runs")
 
 
 @scenario(GROUP, "a paused guest that ran here before")
