@@ -15,7 +15,7 @@ from jobs.preflight.context import HostSide
 from jobs.preflight.findings import Commands, FixKind
 from jobs.preflight.registry import run_checks
 from tests.jobs.builders import context, host_probe, side, with_probe
-from tests.jobs.preflight.cases import NEW_KEY, NO_KEY, over_ssh
+from tests.jobs.preflight.situations import NEW_KEY, NO_KEY, over_ssh
 
 EVIL = "x$(reboot)'; reboot; \""
 

@@ -26,7 +26,7 @@ from tests.jobs.builders import (
     volume,
     with_facts,
 )
-from tests.jobs.preflight.cases import LUKS, with_pages
+from tests.jobs.preflight.situations import LUKS, with_pages
 
 INCREMENTAL = {"storage": "copy-incremental"}
 VOLUME = disk(type="volume", source_path="", pool="VM", volume="web01.qcow2")
