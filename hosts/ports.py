@@ -8,12 +8,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hosts.facts.domain import DomainStatus, GuestReading
 from hosts.facts.host import HostFacts
 from hosts.facts.jobstats import JobStats
 from hosts.facts.storage import VolumeFacts
+
+if TYPE_CHECKING:
+    from hosts.storage_ports import StoragePort
 
 
 class MigrateFlag(enum.StrEnum):
@@ -108,6 +111,9 @@ class GuestPort(Protocol):
     def destroy(self) -> None: ...
     def undefine(self) -> None: ...
     def set_autostart(self, autostart: bool) -> None: ...
+    def read_copy_job(self, target: str) -> tuple[int, int] | None:
+        """(bytes done, bytes in all) of the copy of one disk that runs now, None when there is none."""
+
     def eject_media(self, target: str) -> Change: ...
     def set_cache_none(self, target: str) -> Change: ...
     def measure_dirty_rate(self) -> bool:
@@ -125,6 +131,10 @@ class HostPort(Protocol):
     def read_for_guest(self, guest: GuestReading, *, disk_paths: tuple[str, ...]) -> DestinationReading: ...
     def compare_host_cpu(self, other: HostPort) -> CpuComparison:
         """Whether this host can give its guests the processor that `other` gives its own (host-model)."""
+
+    @property
+    def storage(self) -> StoragePort:
+        """Pools and volumes, over this connection."""
 
     def define_guest(self, xml: str) -> None: ...
     def start_network(self, name: str) -> Change: ...

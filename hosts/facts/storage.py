@@ -39,6 +39,11 @@ class VolumeFacts:
     format: str
     capacity_bytes: int
     allocation_bytes: int
+    backing_path: str = ""  # of the layer below, "" for none
+    backing_format: str = ""
+    type: str = ""  # file, block, dir, network, ploop
+    physical_bytes: int | None = None  # size of the file; None: not told
+    modified_at: str = ""  # libvirt's own text, seconds.nanoseconds; "" where the pool tells none
 
 
 def parse_pool(
@@ -98,4 +103,13 @@ def parse_volume(xml: str, *, pool: str) -> VolumeFacts:
         format=attribute_of(root, "target/format", "type"),
         capacity_bytes=bytes_of(root, "capacity", default_unit="bytes"),
         allocation_bytes=bytes_of(root, "allocation", default_unit="bytes"),
+        backing_path=text_of(root, "backingStore/path"),
+        backing_format=attribute_of(root, "backingStore/format", "type"),
+        type=str(root.get("type") or ""),
+        physical_bytes=_optional_bytes(root, "physical"),
+        modified_at=text_of(root, "target/timestamps/mtime"),
     )
+
+
+def _optional_bytes(root: etree._Element, path: str) -> int | None:
+    return None if root.find(path) is None else bytes_of(root, path, default_unit="bytes")

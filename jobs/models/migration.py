@@ -65,6 +65,9 @@ class Migration(models.Model):
     saved_xml = EncryptedJSONField(blank=True, default=dict)
     source_autostart = models.BooleanField(null=True)
 
+    # jobs.engine.volumes: what was prepared at the destination for copied disks, each written before libvirt is asked.
+    volumes_data = models.JSONField(default=list)
+
     verdict = models.CharField(max_length=20, blank=True)
     source_state = models.CharField(max_length=100, blank=True)
     destination_state = models.CharField(max_length=100, blank=True)

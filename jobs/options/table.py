@@ -117,6 +117,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("migrate_disks", "Disks to copy", Group.STORAGE,
            "Targets such as vda; none named means all that are writable and not shareable.", Value.NAMES,
            "--migrate-disks", TRANSFERS, advanced=False, parameter="migrate_disks"),
+    Option("storage_map", "Where disks go", Group.STORAGE,
+           "TARGET=POOL or TARGET=POOL/VOLUME, such as vda=fast/web01.qcow2, for disks that go elsewhere than to the "
+           "same pool and path.", Value.NAMES, advanced=False),
+    Option("reuse_volumes", "Use volumes that are there already", Group.STORAGE,
+           "Of the same format and size; what is in them is written over.", Value.SWITCH),
+    Option("remove_source_disks", "Remove the copied disks from the source", Group.STAYS_BEHIND,
+           "After the guest was verified at the destination; its disks there are then the only ones.", Value.SWITCH),
     Option("disks_uri", "Address for disks", Group.STORAGE,
            "tcp://address:port or unix:///path where the destination takes disk data.", Value.TEXT,
            "--disks-uri", TRANSFERS, parameter="disks_uri"),
