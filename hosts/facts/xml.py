@@ -20,8 +20,9 @@ _PREFIXES = "kmgtpe"
 _WHITESPACE = re.compile(r"\s+")
 
 
-def parse_xml(text: str, *, root: str) -> etree._Element:
-    """The root element of `text`. ValueError unless well-formed, small, without DTD and named `root`."""
+def parse_xml(text: str, *, root: str, keep_comments: bool = False) -> etree._Element:
+    """The root element of `text`. ValueError unless well-formed, small, without DTD and named `root`. Whoever walks
+    over all children sees comments too where they are kept."""
     if len(text) > MAX_XML_CHARACTERS:
         raise ValueError(f"The <{root}> description is longer than {MAX_XML_CHARACTERS} characters.")
     # Before the parser sees it: entities in attributes would be expanded even with resolve_entities=False.
@@ -29,20 +30,20 @@ def parse_xml(text: str, *, root: str) -> etree._Element:
         raise ValueError(
             f"The <{root}> description contains a document type definition; libvirt never writes one."
         )
-    element = _parse(text, root)
+    element = _parse(text, root, keep_comments)
     if element.tag != root:
         raise ValueError(f"Expected a <{root}> description, got <{element.tag}>.")
     return element
 
 
-def _parse(text: str, root: str) -> etree._Element:
+def _parse(text: str, root: str, keep_comments: bool) -> etree._Element:
     # encoding= overrides what a declaration claims, so that no other encoding can smuggle in a DTD.
     parser = etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,
         no_network=True,
         huge_tree=False,
-        remove_comments=True,
+        remove_comments=not keep_comments,
         remove_pis=True,
     )
     try:
