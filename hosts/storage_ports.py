@@ -73,6 +73,9 @@ class Hole:
     length: int
 
 
+PASSING_POOL_PREFIX = "vm-migrate-"
+"""Begins the name of every pool that `folder_pool` makes for a moment; lists of pools leave these out."""
+
 Piece = bytes | Hole
 """Consecutive contents of a volume. Bytes come in pieces of at most 256 KiB."""
 
@@ -125,7 +128,9 @@ class StoragePort(Protocol):
         self, pool: str, name: str, pieces: Iterable[Piece], *, offset: int = 0, length: int = 0
     ) -> int:
         """Write pieces, holes stay holes where the format allows; what `pieces` raises aborts the stream and goes on to
-        the caller. Bytes written, holes included. `length`: what libvirt is told to expect, 0 for the volume's."""
+        the caller. Bytes written, holes included. `length`: what libvirt is told to expect, 0 for the volume's.
+        A file is cut off at `offset` first, so that holes are empty; a raw one keeps its size. Refused while a running
+        guest uses it."""
 
     def read_size(self, pool: str, name: str) -> int:
         """How many bytes `read_volume` gives in all (the file's, not the guest's, size)."""

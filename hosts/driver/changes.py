@@ -58,7 +58,7 @@ def eject_media(domain: Any, host: str, target: str) -> Change:
         return Change(False, f"The drive {target} of {name} was empty already.", before, before)
     done: list[str] = []
     for scope in full:
-        with _naming(
+        with naming(
             done, f"The medium of {target} of {name} is out of the {{done}}, but not out of the {scope}."
         ):
             _empty_drive(domain, host, target, scope)
@@ -146,7 +146,7 @@ def start(thing: Any, host: str, words: str, state: dict[str, str]) -> list[str]
             thing.create()
         done.append(f"{words} is started")
     if state["autostart"] == "no":
-        half_done = _naming(done, f"On {host} {{done}}, but does not start with its host yet.")
+        half_done = naming(done, f"On {host} {{done}}, but does not start with its host yet.")
         with half_done, attempting(host, f"let {words} start with its host"):
             thing.setAutostart(1)
         done.append(f"{words} starts with its host")
@@ -158,7 +158,7 @@ def _with_host(state: dict[str, str]) -> str:
 
 
 @contextmanager
-def _naming(done: list[str], words: str) -> Iterator[None]:
+def naming(done: list[str], words: str) -> Iterator[None]:
     """What failed after something was done says what was done."""
     try:
         yield

@@ -23,6 +23,7 @@ from hosts.driver.host_keys import check_host_keys
 from hosts.driver.host_reading import read_facts
 from hosts.driver.material import Material, prepare
 from hosts.driver.reach import Deadline
+from hosts.driver.storage import Storage
 from hosts.errors import ConnectStep, HostKeyUnknown, HostUnreachable
 from hosts.facts.domain import GuestReading
 from hosts.facts.host import HostFacts
@@ -92,6 +93,10 @@ class Connection(HostPort):
         if not isinstance(other, Connection):
             raise TypeError("Only hosts that libvirt reaches have a processor to compare.")
         return compare_host_cpu(self.virt, self.name, other.virt, other.name)
+
+    @property
+    def storage(self) -> Storage:
+        return Storage(lambda: self.virt, self.name)
 
     def define_guest(self, xml: str) -> None:
         with translate(self.name, "define the guest", changes=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import libvirt
 
-from hosts.driver.error_rules import CONNECT_RULES, OPERATION_RULES
+from hosts.driver.error_rules import CONNECT_RULES, OPERATION_RULES, Rule
 from hosts.errors import (
     ConnectStep,
     HostError,
@@ -38,13 +38,15 @@ _ASK_BOTH = "Both hosts are asked what became of the guest; nothing is deleted u
 
 
 @contextmanager
-def translate(host: str, doing: str, *, changes: bool = False) -> Iterator[None]:
+def translate(
+    host: str, doing: str, *, changes: bool = False, rules: tuple[Rule, ...] = OPERATION_RULES
+) -> Iterator[None]:
     """Everything that calls libvirt runs inside this. `doing` completes "could not …". `changes`: the call
     may have had an effect, so that a lost connection makes its outcome unknown instead of merely unread."""
     try:
         yield
     except libvirt.libvirtError as error:
-        raise _operation_error(error, host, doing, changes=changes) from error
+        raise _operation_error(error, host, doing, changes=changes, rules=rules) from error
 
 
 def connect_error(error: libvirt.libvirtError, host: str) -> HostUnreachable:
@@ -74,11 +76,13 @@ def is_code(error: libvirt.libvirtError, *names: str) -> bool:
     return error.get_error_code() in {getattr(libvirt, f"VIR_ERR_{name}", None) for name in names}
 
 
-def _operation_error(error: libvirt.libvirtError, host: str, doing: str, *, changes: bool) -> HostError:
+def _operation_error(
+    error: libvirt.libvirtError, host: str, doing: str, *, changes: bool, rules: tuple[Rule, ...]
+) -> HostError:
     code, text = error.get_error_code(), _text(error)
     if _connection_lost(error, text):
         return _lost(error, host, doing, changes=changes)
-    rule = next((rule for rule in OPERATION_RULES if rule.matches(code, text)), None)
+    rule = next((rule for rule in rules if rule.matches(code, text)), None)
     if rule is None:
         return OperationFailed(f"{host} could not {doing}: {text}", remedy=_LOOK_AT_LOGS, **_details(error))
     message = f"Could not {doing}. {rule.meaning.format(host=host, doing=doing)}"

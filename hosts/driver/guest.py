@@ -19,6 +19,8 @@ from hosts.ports import Change, GuestPort, HostPort, MigrateFlag, TransferOrder
 
 # `job` of a domain that is being received: libvirt answers code 84 there instead of statistics (measured).
 INCOMING = "incoming"
+# Shut off, gone, no such disk (any more), or the driver knows no such jobs.
+_NO_COPY = ("OPERATION_INVALID", "NO_DOMAIN", "INVALID_ARG", "OPERATION_UNSUPPORTED", "NO_SUPPORT")
 BUSY = "busy"  # libvirt could not say within its 30 s
 
 
@@ -137,6 +139,19 @@ class Guest(GuestPort):
     def set_autostart(self, autostart: bool) -> None:
         with translate(self._host, f"set the autostart of {self.name}", changes=True):
             self.virt.setAutostart(int(autostart))
+
+    def read_copy_job(self, target: str) -> tuple[int, int] | None:
+        """(bytes done, bytes in all), None when nothing of this disk is copied now. Just begun: (0, 0)."""
+        with translate(self._host, f"read the copy of {target} of {self.name}"):
+            try:
+                job = self.virt.blockJobInfo(target, 0)
+            except libvirt.libvirtError as error:
+                if is_code(error, *_NO_COPY):
+                    return None
+                raise
+        if not job or job.get("type") != libvirt.VIR_DOMAIN_BLOCK_JOB_TYPE_COPY:
+            return None
+        return int(job["cur"]), int(job["end"])
 
     def eject_media(self, target: str) -> Change:
         return changes.eject_media(self.virt, self._host, target)

@@ -13,6 +13,7 @@ import libvirt
 from hosts.driver.dirty_rate import read_dirty_rate
 from hosts.driver.errors import is_code, translate
 from hosts.driver.guest import INCOMING, read_job_type
+from hosts.driver.guest_layers import read_layers
 from hosts.driver.parallel import read_all
 from hosts.driver.states import domain_state, state_reason
 from hosts.facts.domain import (
@@ -177,12 +178,15 @@ def _extra(
     domain: Any, facts: DomainFacts, status: DomainStatus, member: dict[str, bool], *, alone: bool
 ) -> dict[str, str]:
     """`checkpoints`: "yes" when it has some; `ran_here`: "no" for a paused one whose processors have not run since
-    it came; only when one guest is read: `block_jobs`, the disks with one, and `dirty_rate_mib_per_s`, where it was
+    it came; only when one guest is read: `layers.…` (guest_layers),
+    `block_jobs`, the disks with one, and `dirty_rate_mib_per_s`, where it was
     measured before."""
     extra = {"checkpoints": "yes"} if member["HAS_CHECKPOINT"] else {}
     arrives = status.job == INCOMING
     if status.state is DomainState.PAUSED and not arrives and not _has_run_here(domain):
         extra["ran_here"] = "no"
+    if alone and not status.active:
+        extra |= read_layers(domain, facts)
     if alone and status.active:
         extra["block_jobs"] = ",".join(
             disk.target for disk in facts.disks if _has_block_job(domain, disk.target)

@@ -12,6 +12,11 @@ from hosts.facts.xml import outer_xml, parse_xml
 _OF_THE_MEDIUM: Final = ("source", "backingStore", "auth", "encryption", "mirror")
 # What a host says of its own pool: another host would refuse or ignore it.
 _OF_ONE_HOST: Final = ("uuid", "capacity", "allocation", "available")
+# What a volume's copy has anew.
+_OF_ONE_VOLUME: Final = (
+    *("name", "key", "source", "physical", "backingStore"),
+    *("target/path", "target/timestamps", "target/permissions"),
+)
 # Where a smaller allocation means a sparse file; a logical pool would make a thin snapshot of it.
 _SPARSE_POOLS: Final = frozenset({"dir", "fs", "netfs", "gluster"})
 
@@ -64,16 +69,48 @@ def render_twin_pool(pool_xml: str) -> str:
     return outer_xml(root)
 
 
-def render_volume(pool_type: str, name: str, format_name: str, capacity_bytes: int) -> str:
-    """An empty volume of this virtual size; sparse where the pool keeps files."""
+def render_volume(
+    pool_type: str,
+    name: str,
+    format_name: str,
+    capacity_bytes: int,
+    *,
+    full: bool = False,
+    backing: tuple[str, str] = ("", ""),
+) -> str:
+    """An empty volume of this virtual size; sparse where the pool keeps files, unless `full`. `backing`: path and
+    format of the layer below."""
     volume = etree.Element("volume")
     etree.SubElement(volume, "name").text = name
     etree.SubElement(volume, "capacity", unit="bytes").text = str(capacity_bytes)
-    if pool_type in _SPARSE_POOLS:
-        etree.SubElement(volume, "allocation", unit="bytes").text = "0"
+    if full or pool_type in _SPARSE_POOLS:
+        allocation = capacity_bytes if full else 0
+        etree.SubElement(volume, "allocation", unit="bytes").text = str(allocation)
     if format_name:
-        etree.SubElement(etree.SubElement(volume, "target"), "format", type=format_name)
+        target = etree.SubElement(volume, "target")
+        etree.SubElement(target, "format", type=format_name)
+        if format_name == "qcow2":
+            # Without it libvirt makes images for QEMU before 1.1, in which a layer cannot say "zeros here".
+            etree.SubElement(target, "compat").text = "1.1"
+    path, layer_format = backing
+    if path:
+        layer = etree.SubElement(volume, "backingStore")
+        etree.SubElement(layer, "path").text = path
+        etree.SubElement(layer, "format", type=layer_format)
     return outer_xml(volume)
+
+
+def render_clone(volume_xml: str, name: str) -> str:
+    """A volume of the same format and size under another name, without layers: libvirt copies what the guest sees
+    into one image, whatever the description says. Raises ValueError."""
+    root = parse_xml(volume_xml, root="volume")
+    for place in _OF_ONE_VOLUME:
+        for element in root.findall(place):
+            parent = element.getparent()
+            if parent is not None:
+                parent.remove(element)
+    etree.SubElement(root, "name").text = name
+    return outer_xml(root)
 
 
 def _disk(root: etree._Element, target: str) -> etree._Element:
