@@ -1,12 +1,26 @@
-"""Doorbells for the control workers: ids only, acknowledged early, never retried. The database says what is true."""
+"""Doorbells for the control and storage workers: ids only, acknowledged early, never retried. The database says what is
+true.
+"""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from celery import shared_task
 from django.core.cache import cache
 
 from hosts.models import Guest, Host
-from hosts.services import host_pairs, inventory, pairs, probing, testing
+from hosts.services import (
+    contents,
+    host_pairs,
+    inventory,
+    pairs,
+    probing,
+    spool,
+    storage_orders,
+    storage_work,
+    testing,
+)
 
 
 @shared_task(queue="control", time_limit=60, ignore_result=True)
@@ -53,3 +67,28 @@ def read_host_pair_task(source_id: int, destination_id: int) -> None:
     destination = Host.objects.filter(pk=destination_id, enabled=True).first()
     if source is not None and destination is not None:
         host_pairs.read_host_pair(source, destination)
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def read_contents_task(host_id: int, pool_name: str) -> None:
+    host = Host.objects.filter(pk=host_id, enabled=True).first()
+    if host is not None:
+        contents.read_contents(host, pool_name)
+
+
+@shared_task(queue="control", time_limit=30, ignore_result=True)
+def watch_storage_operations() -> None:
+    storage_orders.expire_lapsed()
+    storage_orders.ring_waiting()
+
+
+@shared_task(queue="storage", ignore_result=True)
+def run_storage_operation(operation_id: int) -> None:
+    """Without a time limit: an upload lasts as long as it lasts, and renews its lease meanwhile."""
+    storage_work.run(operation_id)
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def sweep_spool() -> None:
+    """Uploads that were given up and downloads that nobody fetched."""
+    spool.sweep(timedelta(days=1))

@@ -1,4 +1,4 @@
-"""`python -m vmmigrate.healthcheck web|migrate|control|scheduler FILE`: exit code 0 if this part is well.
+"""`python -m vmmigrate.healthcheck web|migrate|control|storage|scheduler FILE`: exit code 0 if this part is well.
 
 FILE is what the scheduler was given as --schedule.
 
@@ -52,11 +52,11 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["web"]:
             return 0 if is_web_well() else 1
-        case ["migrate" | "control" as queue]:
+        case ["migrate" | "control" | "storage" as queue]:
             return 0 if is_worker_well(queue) else 1
         case ["scheduler", schedule]:
             return 0 if is_scheduler_well(schedule) else 1
-    print("which part? web, migrate, control, or scheduler and its file", file=sys.stderr)  # noqa: T201
+    print("which part? web, migrate, control, storage, or scheduler and its file", file=sys.stderr)  # noqa: T201
     return 2
 
 

@@ -4,7 +4,7 @@ import time
 
 from django.core.cache import cache
 
-HEARTBEAT_KEYS = {"migrate": "heartbeat:migrate", "control": "heartbeat:control"}
+HEARTBEAT_KEYS = {queue: f"heartbeat:{queue}" for queue in ("migrate", "control", "storage")}
 KEPT_S = 24 * 3600
 
 

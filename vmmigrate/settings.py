@@ -38,6 +38,10 @@ KNOWN = {
     "ROLE",
     "LOG_LEVEL",
     "PREFLIGHT_HARDEN",
+    "POOL_WARN_PERCENT",
+    "POOL_ALARM_PERCENT",
+    "SPOOL_DIR",
+    "SPOOL_LIMIT_GIB",
 }
 
 # FileAwareEnv: NAME_FILE may name a file that holds the value, as container secrets do.
@@ -75,6 +79,20 @@ SECRET_KEY_RING: list[str] = check_key_ring(
     [key.strip() for key in required_in_production("VM_MIGRATE_SECRET_KEYS").split(",") if key.strip()]
     or [read_or_create_secret(STATE_DIR / "secrets" / "key_ring", new_fernet_key)]
 )
+
+# Of a storage pool's capacity: from here on it is shown as getting full, and as full.
+POOL_WARN_PERCENT: int = env.int("VM_MIGRATE_POOL_WARN_PERCENT", 85)
+POOL_ALARM_PERCENT: int = env.int("VM_MIGRATE_POOL_ALARM_PERCENT", 95)
+if not 0 < POOL_WARN_PERCENT <= POOL_ALARM_PERCENT <= 100:
+    raise ImproperlyConfigured(
+        "VM_MIGRATE_POOL_WARN_PERCENT and VM_MIGRATE_POOL_ALARM_PERCENT must run upwards, within 1 to 100."
+    )
+
+# Uploads and downloads of volumes ------------------------------------------------------------------
+# Where files wait between a browser and a worker: the same folder for web and workers, on a disk with room.
+SPOOL_DIR: Path = Path(env.str("VM_MIGRATE_SPOOL_DIR", "") or STATE_DIR / "spool").expanduser().resolve()
+# The largest file taken, in GiB; 0: as much as that disk has room for.
+SPOOL_LIMIT_GIB: int = env.int("VM_MIGRATE_SPOOL_LIMIT_GIB", 0)
 
 # Who may ask --------------------------------------------------------------------------------------
 LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
@@ -224,7 +242,9 @@ CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "control"
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 # With an exchange each: queues that share one and its default key would both get every message.
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("migrate", "control")]
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name) for name in ("migrate", "control", "storage")
+]
 CELERY_TASK_TIME_LIMIT = None
 CELERY_BEAT_SCHEDULER = "vmmigrate.beat:WatchedScheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
@@ -237,6 +257,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "reconcile": {
         "task": "jobs.tasks.reconcile",
+        "schedule": 15.0,
+        "options": {"queue": "control", "expires": 15},
+    },
+    "sweep-spool": {
+        "task": "hosts.tasks.sweep_spool",
+        "schedule": 3600.0,
+        "options": {"queue": "control", "expires": 600},
+    },
+    "watch-storage-operations": {
+        "task": "hosts.tasks.watch_storage_operations",
         "schedule": 15.0,
         "options": {"queue": "control", "expires": 15},
     },

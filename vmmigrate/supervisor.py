@@ -31,6 +31,8 @@ from vmmigrate.paths import ROOT, default_state_dir, make_private_dir
 DEFAULT_PORT = 8000
 MIGRATION_SLOTS = 4
 CONTROL_SLOTS = 2
+# Two of them for copies that last, see hosts.services.storage_work.
+STORAGE_SLOTS = 3
 # Ten seconds in all: the workers' soft shutdown takes 3 of the first 7, Redis gets 2, one is spare.
 STOP_WITHIN_S = 10.0
 CHILDREN_STOP_WITHIN_S = 7.0
@@ -216,6 +218,7 @@ class Supervisor:
             # goes on inside the hosts and is found again by the reconciler at the next start.
             self._celery("migrate", signal.SIGQUIT, *self._worker("migrate", MIGRATION_SLOTS)),
             self._celery("control", signal.SIGQUIT, *self._worker("control", CONTROL_SLOTS)),
+            self._celery("storage", signal.SIGQUIT, *self._worker("storage", STORAGE_SLOTS)),
             self._celery("scheduler", signal.SIGTERM, *beat),
         ]
         if any(ROOT.glob("*/management/commands/watchhosts.py")):

@@ -11,7 +11,7 @@ from celery import current_app
 
 log = logging.getLogger(__name__)
 
-CONTROL, MIGRATE = "control", "migrate"
+CONTROL, MIGRATE, STORAGE = "control", "migrate", "storage"
 
 
 def ring(task: str, *ids: int | str, queue: str = CONTROL) -> bool:

@@ -26,7 +26,7 @@ def running(tmp_path_factory):
 
 
 def test_everything_runs_and_answers(running):
-    assert {"redis", "web", "migrate", "control", "scheduler"} <= set(running.runtime["pids"])
+    assert {"redis", "web", "migrate", "control", "storage", "scheduler"} <= set(running.runtime["pids"])
     health = running.health()
     assert (health["database"], health["redis"]) == ("ok", "ok")
     assert all(age is not None for age in health["worker_heartbeat_age_s"].values())

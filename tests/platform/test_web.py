@@ -13,9 +13,9 @@ from redis import Redis
 url = settings.REDIS.database_url
 elsewhere = settings.CELERY_BROKER_URL.replace("virtual_host=0", "virtual_host=14")
 with app.connection_for_write(elsewhere) as broker:
-    for queue in ("migrate", "control"):
+    for queue in ("migrate", "control", "storage"):
         app.send_task("nobody.knows", queue=queue, connection=broker)
-    for queue in ("migrate", "control"):
+    for queue in ("migrate", "control", "storage"):
         print(queue, Redis.from_url(url(14)).llen(queue))
 """
 
@@ -59,12 +59,12 @@ def test_health_takes_no_post(client):
 def test_health_of_a_running_installation(running):
     health = running.health()
     assert health["database"] == health["redis"] == "ok"
-    assert set(health["worker_heartbeat_age_s"]) == {"migrate", "control"}
+    assert set(health["worker_heartbeat_age_s"]) == {"migrate", "control", "storage"}
 
 
 def test_a_message_goes_to_its_own_queue_only(running):
     sent = running.run_manage("shell", "--no-imports", "-c", SEND_TO_EACH_QUEUE)
-    assert sent.split() == ["migrate", "1", "control", "1"]
+    assert sent.split() == ["migrate", "1", "control", "1", "storage", "1"]
 
 
 def test_deployment_checks_pass_on_a_running_installation(running):
