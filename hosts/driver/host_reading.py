@@ -17,6 +17,7 @@ from hosts.facts.host import HostCpu, HostFacts, parse_capabilities
 from hosts.facts.network import NetworkFacts, parse_network
 from hosts.facts.storage import PoolFacts, parse_pool
 from hosts.facts.xml import parse_xml
+from hosts.storage_ports import PASSING_POOL_PREFIX
 
 T = TypeVar("T")
 
@@ -110,7 +111,11 @@ def _read_pools(virt: Any) -> tuple[PoolFacts, ...]:
             autostart=bool(pool.autostart()),
         )
 
-    return read_all(virt.listAllStoragePools(0), read)
+    # Pools that a copy makes for its own time are no news to people, and none that a guest could use.
+    lasting = [
+        pool for pool in virt.listAllStoragePools(0) if not pool.name().startswith(PASSING_POOL_PREFIX)
+    ]
+    return read_all(lasting, read)
 
 
 def _read_networks(virt: Any) -> tuple[NetworkFacts, ...]:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hosts.facts.address import parse_address
+from hosts.facts.pool_template import check_template
 from hosts.facts.pool_variables import fill
 from hosts.facts.storage import parse_pool
 from hosts.models import (
@@ -76,6 +77,11 @@ def fill_in(template: PoolTemplate, host: Host, values: Mapping[str, str]) -> st
     if name != template.name:
         raise TemplateIncomplete(
             f"The definition names the pool {name!r}, the template is called {template.name!r}."
+        )
+    # The template was checked when it was saved; what a host's own values make of it was not.
+    for problem in check_template(xml):
+        raise TemplateIncomplete(
+            f"{template.name} cannot be written for {host.name}: {problem.message} {problem.remedy}".strip()
         )
     return xml
 

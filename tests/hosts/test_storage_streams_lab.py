@@ -273,10 +273,11 @@ def passing_pools(host: LabHost) -> list[str]:
     return [name for name in names if name.startswith(PASSING_POOL_PREFIX)]
 
 
-def test_folder_is_reached_for_a_moment(storage: Storage, mercury: LabHost) -> None:
+def test_folder_is_reached_for_a_moment(storage: Storage, mercury: LabHost, connect: Connect) -> None:
     mercury.run(["sh", "-c", f"mkdir -p {NVRAM}; printf variables >{NVRAM}/a_VARS.fd"])
     with storage.folder_pool(f"{NVRAM}/") as name:
         assert passing_pools(mercury) == [name]
+        assert name not in {pool.name for pool in connect("mercury").read_facts().pools}
         assert contents(storage, name, "a_VARS.fd") == b"variables"
         storage.make_volume(name, VolumeOrder("b_VARS.fd", "raw", 9))
         storage.write_volume(name, "b_VARS.fd", [b"variables"])

@@ -9,7 +9,7 @@ from hosts.facts.pool_secret import PoolSecret, find_pool_secret
 from hosts.models import Host, HostGroup
 from hosts.services.drift import HostDrift, find_drift
 from hosts.services.pool_compare import compare_pool, oldest_reading
-from hosts.services.templates import hosts_of, values_for, wanted_xml
+from hosts.services.templates import TemplateIncomplete, hosts_of, values_for, wanted_xml
 from tests.hosts.services.storage import (
     make_guest,
     make_host,
@@ -132,6 +132,15 @@ def test_values_are_those_of_the_host() -> None:
         "host.migration_address": "10.1.1.1", "host.uuid": "mercury", "host.path": "fast <disk>",
     }  # fmt: skip
     assert "/srv/mercury.example/fast &lt;disk&gt;" in wanted_xml(template, host)
+
+
+@pytest.mark.parametrize("path", ["/etc", "/srv/../etc"])
+def test_value_of_one_host_cannot_make_a_folder_of_the_system_a_pool(path: str) -> None:
+    host = make_host("mercury")
+    template = make_template("VM", host, xml=XML.format("{{ host.path }}"))
+    template.placements.update(path=path)
+    with pytest.raises(TemplateIncomplete, match="cannot be written for mercury"):
+        wanted_xml(template, host)
 
 
 def test_comparison_names_what_differs_and_the_volumes_that_one_host_does_not_see() -> None:
