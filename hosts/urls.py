@@ -2,7 +2,25 @@
 
 from django.urls import path
 
-from hosts.views import guest_pages, host_actions, host_forms, host_pages, shell, storage
+from hosts.views import (
+    groups,
+    guest_pages,
+    host_actions,
+    host_forms,
+    host_pages,
+    nfs_export,
+    pool_actions,
+    pool_pages,
+    shell,
+    spool_views,
+    storage,
+    template_forms,
+    template_imports,
+    template_runs,
+    templates,
+    volume_actions,
+    volume_pages,
+)
 
 app_name = "hosts"
 urlpatterns = [
@@ -31,4 +49,41 @@ urlpatterns = [
     path("guests/<int:pk>/menu/", guest_pages.guest_menu, name="guest_menu"),
     path("guests/<int:pk>/refresh/", guest_pages.refresh_guest, name="guest_refresh"),
     path("storage/", storage.list_pools, name="storage"),
+    # Names in paths may hold slashes: whatever a host tells, its lists can be drawn.
+    path("storage/compare/<path:name>/", storage.compare_pool_page, name="pool_compare"),
+    path("storage/pools/<int:pk>/<path:name>/", pool_pages.show_pool, name="pool"),
+    path("storage/pool-menu/<int:pk>/", pool_pages.pool_menu, name="pool_menu"),
+    path("storage/pool-read/<int:pk>/", pool_pages.read_again, name="pool_read"),
+    path("storage/pool-action/<int:pk>/<slug:kind>/", pool_actions.pool_action, name="pool_action"),
+    path("storage/pool-operations/<int:pk>/", pool_pages.show_operations, name="pool_operations"),
+    path("storage/operations/<int:pk>/", pool_actions.show_operation, name="operation"),
+    path("storage/operations/<int:pk>/cancel/", pool_actions.cancel_operation, name="operation_cancel"),
+    path("storage/volume/<int:pk>/", volume_pages.show_volume, name="volume"),
+    path("storage/volume-menu/<int:pk>/", volume_pages.volume_menu, name="volume_menu"),
+    path("storage/volume-backing/<int:pk>/", volume_pages.offer_backing, name="volume_backing"),
+    path("storage/volume-create/<int:pk>/", volume_actions.create_volume, name="volume_create"),
+    path("storage/volume-action/<int:pk>/<slug:kind>/", volume_actions.volume_action, name="volume_action"),
+    path("storage/volume-upload/<int:pk>/", spool_views.upload_volume, name="volume_upload"),
+    path("storage/volume-uploaded/<int:pk>/", spool_views.order_uploaded, name="volume_uploaded"),
+    path("storage/spool/<str:token>/", spool_views.spool_file, name="spool"),
+    path("storage/spool/<str:token>/file/", spool_views.fetch_file, name="spool_fetch"),
+    path("storage/templates/", templates.list_templates, name="templates"),
+    path("storage/templates/add/", template_forms.add_template, name="template_add"),
+    path("storage/templates/preview/", template_forms.preview_template, name="template_preview"),
+    path("storage/templates/import/", template_imports.import_template, name="template_import"),
+    path("storage/templates/import/<int:pk>/", template_imports.import_pool, name="template_import_pool"),
+    path("storage/templates/<int:pk>/", templates.show_template, name="template"),
+    path("storage/templates/<int:pk>/edit/", template_forms.edit_template, name="template_edit"),
+    path("storage/templates/<int:pk>/delete/", templates.remove_template, name="template_delete"),
+    path("storage/templates/<int:pk>/refresh/", templates.refresh_template, name="template_refresh"),
+    path("storage/templates/<int:pk>/ask/", template_runs.ask_apply, name="template_ask"),
+    path("storage/templates/<int:pk>/apply/", template_runs.apply_template, name="template_apply"),
+    path("storage/runs/<int:pk>/", template_runs.show_run, name="storage_run"),
+    path("storage/runs/<int:pk>/live/", template_runs.show_run_live, name="storage_run_live"),
+    path("storage/retry/<int:pk>/", template_runs.retry_host, name="storage_retry"),
+    path("storage/groups/", groups.list_groups, name="groups"),
+    path("storage/groups/add/", groups.add_group, name="group_add"),
+    path("storage/groups/<int:pk>/", groups.edit_group, name="group_edit"),
+    path("storage/groups/<int:pk>/delete/", groups.delete_group, name="group_delete"),
+    path("storage/nfs/", nfs_export.share_folder, name="nfs_export"),
 ]

@@ -152,7 +152,7 @@ class StorageOperation(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    # [{"step": "define", "state": "ok" | "failed" | "not-needed" | "running" | "waiting" | "would", "words": "…"}]
+    # One dictionary for each step, in order: its name, its state (hosts.services.storage_steps) and what was found.
     steps_data = models.JSONField(default=list)
     done_bytes = models.BigIntegerField(null=True)
     total_bytes = models.BigIntegerField(null=True)

@@ -262,8 +262,12 @@ def step_name(step: str) -> str:
 
 @register.filter
 def unbroken(text: str) -> SafeString:
-    """A command whose words are kept whole where a line ends."""
-    return format_html_join(" ", '<span class="word">{}</span>', ((word,) for word in text.split(" ")))
+    """A command, or several on lines of their own, whose words are kept whole where a line ends."""
+    lines = [
+        format_html_join(" ", '<span class="word">{}</span>', ((word,) for word in line.split(" ")))
+        for line in text.split("\n")
+    ]
+    return format_html_join("\n", "{}", ((line,) for line in lines))
 
 
 @register.filter

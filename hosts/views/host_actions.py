@@ -13,6 +13,7 @@ from hosts.errors import Refused
 from hosts.models import Host
 from hosts.services.inventory import request_refresh
 from hosts.services.registration import disable_host, enable_host, remove_host
+from hosts.views.pages import close_and_show
 
 
 @login_required
@@ -51,7 +52,7 @@ def disable(request: HttpRequest, pk: int) -> HttpResponse:
     messages.success(
         request, f"{host.name} is disabled: it is no longer read, and no move starts from or to it."
     )
-    return _go(reverse("hosts:detail", args=[pk]))
+    return close_and_show(reverse("hosts:detail", args=[pk]))
 
 
 @login_required
@@ -60,7 +61,7 @@ def enable(request: HttpRequest, pk: int) -> HttpResponse:
     host = get_object_or_404(Host, pk=pk)
     enable_host(host, request.user)
     messages.success(request, f"{host.name} is enabled and is being read.")
-    return _go(reverse("hosts:detail", args=[pk]))
+    return close_and_show(reverse("hosts:detail", args=[pk]))
 
 
 @login_required
@@ -75,14 +76,4 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     except Refused as refused:
         return render(request, "hosts/_remove.html", context | {"refused": refused}, status=422)
     messages.success(request, f"{host.name} is removed. Its guests were not touched.")
-    return _go(reverse("hosts:list"))
-
-
-def _go(address: str) -> HttpResponse:
-    """Close the dialog and show a page."""
-    response = HttpResponse(status=204)
-    response.headers["HX-Location"] = (
-        f'{{"path": "{address}", "target": "#main", "swap": "innerHTML scroll:top"}}'
-    )
-    response.headers["HX-Trigger"] = "dialog-close, inventory-changed"
-    return response
+    return close_and_show(reverse("hosts:list"))

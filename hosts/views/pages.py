@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,3 +44,12 @@ def read_order(request: HttpRequest, names: Sequence[str], default: str) -> Orde
 
 def read_page(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any]) -> Page:
     return Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
+
+
+def close_and_show(address: str) -> HttpResponse:
+    """Close the dialog and show a page."""
+    response = HttpResponse(status=204)
+    place = {"path": address, "target": "#main", "swap": "innerHTML scroll:top"}
+    response.headers["HX-Location"] = json.dumps(place)
+    response.headers["HX-Trigger"] = "dialog-close, inventory-changed"
+    return response

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from django.conf import settings
+
 from hosts.facts.codec import from_data
+from hosts.facts.pool_fill import Fill, judge_fill
 from hosts.facts.storage import PoolFacts
 from hosts.models import Host
+
+_FILL_CLASSES = {Fill.WARN: "is-high", Fill.ALARM: "is-full"}
+_FILL_WORDS = {Fill.WARN: "nearly full", Fill.ALARM: "full"}
 
 
 @dataclass(slots=True)
@@ -17,6 +23,24 @@ class PoolOnHost:
     @property
     def used_bytes(self) -> int:
         return max(0, self.facts.capacity_bytes - self.facts.available_bytes)
+
+    @property
+    def fill(self) -> Fill:
+        return judge_fill(
+            self.facts, warn_percent=settings.POOL_WARN_PERCENT, alarm_percent=settings.POOL_ALARM_PERCENT
+        )
+
+    @property
+    def fill_class(self) -> str:
+        return _FILL_CLASSES.get(self.fill, "")
+
+    @property
+    def fill_words(self) -> str:
+        return _FILL_WORDS.get(self.fill, "")
+
+    @property
+    def transient(self) -> bool:
+        return not self.facts.persistent
 
 
 @dataclass(slots=True)

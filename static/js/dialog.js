@@ -9,7 +9,12 @@ function refresh() {
   const stays = dialog.querySelector("input[name=stays]:checked");
   if (!stays || stays.disabled) dialog.querySelector("input[name=stays]:not(:disabled)").checked = true;
   const confirm = dialog.querySelector("[data-shown-for]");
-  apply(confirm, dialog.querySelector("input[name=stays]:checked")?.value === confirm.dataset.shownFor);
+  const nowhere = dialog.querySelector("input[name=stays]:checked")?.value === confirm.dataset.shownFor;
+  apply(confirm, nowhere);
+  apply(dialog.querySelector("[data-shown-copying]"), dialog.querySelector("input[name=storage]:checked")?.value !== "shared");
+  // One name is asked for once, however many dangerous choices there are.
+  const removes = dialog.querySelector("input[name=remove_source_disks]");
+  apply(dialog.querySelector("[data-shown-removing]"), !nowhere && removes.checked && !removes.disabled);
   for (const group of dialog.querySelectorAll(".option-group")) group.hidden = !group.querySelector(".option:not([hidden])");
   for (const help of dialog.querySelectorAll("[data-choice-help]")) help.hidden = help.closest(".field").querySelector("select").value !== help.dataset.choiceHelp;
   countAdvanced(dialog);

@@ -4,6 +4,8 @@ import "./tree.js";
 import "./palette.js";
 import "./keys.js";
 import "./folds.js";
+import "./upload.js";
+import "./filter.js";
 
 const shell = document.getElementById("shell");
 const main = document.getElementById("main");
@@ -98,7 +100,9 @@ const intoMain = (ctx) => ctx?.target === main;
 const isShown = (ctx) => intoMain(ctx) || ctx?.target === dialog;
 
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
-  // data-send="a b": of the enclosing form only these fields leave the page, never its secrets.
+  // data-send="a b": of the enclosing form only these fields leave the page; data-withhold="a b": all but these, its secrets.
+  const withheld = ctx.sourceElement?.dataset?.withhold?.split(" ") ?? [];
+  if (ctx.request.body instanceof FormData) for (const name of withheld) ctx.request.body.delete(name);
   const only = ctx.sourceElement?.dataset?.send?.split(" ");
   if (only && ctx.request.body instanceof FormData) for (const name of new Set(ctx.request.body.keys())) if (!only.includes(name)) ctx.request.body.delete(name);
 });

@@ -76,3 +76,16 @@ def person(client: Any, django_user_model: Any) -> Any:
     """A logged-in browser."""
     client.force_login(django_user_model.objects.create_user("anna", password="anna-anna-1"))
     return client
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Nobody answers the bell; what it was rung for."""
+    rung: list[Any] = []
+
+    class Bell:
+        def send_task(self, task: str, args: Any = (), queue: str = "") -> None:
+            rung.append((task, args, queue))
+
+    monkeypatch.setattr("hosts.services.bells.current_app", Bell())
+    return rung

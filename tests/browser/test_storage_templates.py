@@ -1,0 +1,153 @@
+"""A pool template in the browser: form and XML follow each other, nothing typed is lost, and it reaches the hosts."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PATIENCE_MS
+from tests.browser.test_accessibility import violations
+
+APPLIED_WITHIN_MS = 60_000
+FORGET_TEMPLATES = "from hosts.models import PoolTemplate\nPoolTemplate.objects.all().delete()"
+EXTRA = '<x:extra xmlns:x="urn:x" kept="yes"/>'
+
+
+@pytest.fixture
+def no_templates(product):
+    product.run_python(FORGET_TEMPLATES)
+    yield
+    product.run_python(FORGET_TEMPLATES)
+
+
+def open_new(page: Page, kind: str) -> None:
+    page.goto("/storage/templates/")
+    page.get_by_role("link", name=re.compile("Add (the first )?template")).click()
+    page.locator(f"#type-{kind}").click()
+    expect(page.locator("#template-form")).to_be_visible()
+
+
+def fill(page: Page, field: str, text: str) -> None:
+    page.locator(f"#id_pool-{field}").fill(text)
+
+
+def type_xml(page: Page, change) -> None:
+    """Switch to the XML and type what `change` makes of it."""
+    page.locator("#template-side").get_by_text("XML", exact=True).click()
+    xml = page.locator("#id_xml")
+    expect(xml).to_be_editable()
+    xml.fill(change(xml.input_value()))
+
+
+def back_to_form(page: Page) -> None:
+    page.locator("#template-side").get_by_text("Form", exact=True).click()
+    expect(page.locator("#id_xml")).not_to_be_editable()
+
+
+def test_xml_follows_the_form_and_the_form_the_xml(still_lab, no_templates, page):
+    open_new(page, "netfs")
+    fill(page, "name", "VM <b>")
+    fill(page, "hosts", "nas.example")
+    fill(page, "source_dir", "/srv/vm")
+    xml = page.locator("#id_xml")
+    expect(xml).to_have_value(re.compile(r'<host name="nas.example"/>\s*<dir path="/srv/vm"/>'))
+    expect(xml).to_have_value(re.compile("<name>VM &lt;b&gt;</name>"))
+    type_xml(
+        page, lambda text: text.replace("/srv/vm", "/srv/by-hand").replace("</source>", f"</source>{EXTRA}")
+    )
+    expect(page.locator("#id_pool-source_dir")).to_have_value("/srv/by-hand")
+    expect(page.locator("#id_pool-source_dir")).to_be_disabled()
+    back_to_form(page)
+    fill(page, "target_path", "/mnt/vm")
+    expect(xml).to_have_value(re.compile("<path>/mnt/vm</path>"))
+    expect(xml).to_have_value(re.compile('kept="yes"'))
+
+
+def test_broken_xml_is_said_while_it_is_typed_and_stays(still_lab, no_templates, page, troubles):
+    troubles.expect("status of 422")
+    open_new(page, "dir")
+    fill(page, "name", "local")
+    expect(page.locator("#id_xml")).to_have_value(re.compile("<name>local</name>"))
+    type_xml(page, lambda text: text + "<oops")
+    expect(page.locator("#xml-error")).to_contain_text("not well-formed")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#form-errors")).to_contain_text("Nothing was saved")
+    expect(page.locator("#id_xml")).to_have_value(re.compile("<oops"))
+
+
+def test_mistakes_are_said_beside_their_fields(still_lab, no_templates, page, troubles):
+    troubles.expect("status of 422")
+    open_new(page, "netfs")
+    fill(page, "name", "VM")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#id_pool-hosts_error .field-error")).to_be_visible()
+    expect(page.locator("#id_pool-hosts")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#id_pool-name")).to_have_value("VM")
+
+
+def test_values_are_asked_for_as_soon_as_the_path_differs(still_lab, no_templates, page):
+    open_new(page, "dir")
+    fill(page, "name", "local")
+    page.get_by_role("checkbox", name="mercury").check()
+    expect(page.get_by_label("Path on mercury")).to_have_count(0)
+    fill(page, "target_path", "{{ host.path }}")
+    page.get_by_label("Path on mercury").fill("/srv/a")
+    fill(page, "name", "local2")
+    expect(page.locator("#id_xml")).to_have_value(re.compile("<name>local2</name>"))
+    expect(page.get_by_label("Path on mercury")).to_have_value("/srv/a")
+
+
+def test_template_reaches_two_hosts_and_changes_nothing_the_second_time(clean_lab, no_templates, page):
+    open_new(page, "dir")
+    fill(page, "name", "templated")
+    fill(page, "target_path", "/var/lib/libvirt/templated")
+    page.get_by_role("checkbox", name="mercury").check()
+    page.get_by_role("checkbox", name="jupiter").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#page-template")).to_be_visible()
+    apply_everywhere(page)
+    expect(page.locator("#run-live .card[data-outcome=done]")).to_have_count(2, timeout=APPLIED_WITHIN_MS)
+    page.get_by_role("link", name="Back to the template").click()
+    for host in ("mercury", "jupiter"):
+        row = page.locator("#template-host-rows tr", has_text=host)
+        expect(row).to_have_attribute("data-state", "same", timeout=PATIENCE_MS)
+        row.get_by_role("checkbox").check()
+    apply_everywhere(page)
+    expect(page.locator("#run-live .card[data-outcome=not-needed]")).to_have_count(
+        2, timeout=APPLIED_WITHIN_MS
+    )
+    expect(page.locator("[id^=run-poll-]")).to_have_count(0)
+
+
+def apply_everywhere(page: Page) -> None:
+    page.get_by_role("button", name="Apply…").click()
+    page.locator("#apply-confirm").click()
+    expect(page.locator("#page-run")).to_be_visible()
+
+
+PAGES = (
+    "/storage/templates/", "/storage/templates/add/", "/storage/templates/add/?type=netfs",
+    "/storage/templates/import/", "/storage/groups/", "/storage/groups/add/",
+    "/storage/nfs/?server=nas&folder=/srv/vm&network=10.0.0.0/24&pool=VM&target=/mnt/vm",
+)  # fmt: skip
+
+
+def test_pages_have_no_serious_violation(still_lab, no_templates, page):
+    found = {}
+    for path in PAGES:
+        page.goto(path)
+        expect(page.locator("#main h1")).to_be_visible()
+        found[path] = violations(page)
+    assert {path: bad for path, bad in found.items() if bad} == {}
+
+
+def test_nfs_walk_ends_in_a_form_that_is_filled_in(still_lab, no_templates, page):
+    page.goto("/storage/nfs/")
+    page.get_by_label("NFS server").fill("nas.example")
+    page.get_by_label("Folder on the server").fill("/srv/two words")
+    page.get_by_role("checkbox", name="mercury").check()
+    expect(page.locator("#nfs-result")).to_contain_text('"/srv/two words"')
+    page.get_by_role("link", name="Make the pool template of it").click()
+    expect(page.locator("#id_pool-source_dir")).to_have_value("/srv/two words")
+    expect(page.get_by_role("checkbox", name="mercury")).to_be_checked()
+    expect(page.locator("#id_xml")).to_have_value(re.compile('<format type="nfs"/>'))
