@@ -21,6 +21,7 @@ from jobs.options import (
     Kind,
     MoveOptions,
     Option,
+    Storage,
     Value,
     check_options,
     dump_options,
@@ -35,6 +36,7 @@ STAYS = {
     "temporary": (False, False),
     "nowhere": (False, True),
 }
+_POOL_OF = "disk-pool-"
 _STAYS_FIELDS = ("persistent", "undefine_source")
 
 
@@ -81,6 +83,7 @@ class MoveForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
+        cleaned["storage_map"] = cleaned["storage_map"] or _read_places(self.data, cleaned["storage"])
         try:
             options = parse_options(_option_data(cleaned))
         except InvalidOptions as invalid:
@@ -106,6 +109,7 @@ def _initial(options: MoveOptions) -> dict[str, Any]:
     pair = (options.persistent, options.undefine_source)
     data["stays"] = next(name for name, value in STAYS.items() if value == pair)
     data["migrate_disks"] = " ".join(options.migrate_disks)
+    data["storage_map"] = "\n".join(options.storage_map)
     return data
 
 
@@ -124,8 +128,28 @@ def _option_data(cleaned: dict[str, Any]) -> dict[str, Any]:
         if option.value is Value.CHOICE and not value:
             continue
         is_list = option.value is Value.NAMES and isinstance(value, str)
-        data[option.field] = value.replace(",", " ").split() if is_list else value
+        data[option.field] = _list_of(option.field, value) if is_list else value
     return data
+
+
+def _read_places(data: Any, storage: str) -> str:
+    """The dialog's fields for each disk → lines of the storage map. A name without a pool is no place, and is said to
+    be none."""
+    if storage in {"", Storage.SHARED}:
+        return ""
+    lines = []
+    for target in (name.removeprefix(_POOL_OF) for name in data if name.startswith(_POOL_OF)):
+        pool, volume = data.get(_POOL_OF + target, ""), data.get(f"disk-name-{target}", "").strip()
+        if pool or volume:
+            lines.append(f"{target}={pool}/{volume}" if volume else f"{target}={pool}")
+    return "\n".join(lines)
+
+
+def _list_of(field: str, text: str) -> list[str]:
+    """A volume may have spaces and commas in its name: places are parted by lines."""
+    if field == "storage_map":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    return text.replace(",", " ").split()
 
 
 COMMAND_LINE = "command line"  # who asked when nobody was logged in, see jobs.services.requests

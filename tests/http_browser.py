@@ -43,13 +43,15 @@ class HttpBrowser:
         if not any("session" in cookie.name for cookie in self.jar):
             raise NotAccepted(f"Logging in as {name} failed.")
 
-    def migrate(self, guest_id: int, destination_id: int, reason: str) -> None:
-        """Open the dialog and press "Migrate", again until the readings that it asked for are there."""
+    def migrate(self, guest_id: int, destination_id: int, reason: str, **choices: str) -> None:
+        """Open the dialog, make these choices and press "Migrate", again until the readings that it asked for are
+        there."""
         dialog = f"/guests/{guest_id}/migrate/"
         self.get(f"{dialog}?destination={destination_id}")
         fields = {
             "destination": str(destination_id), "kind": "live", "control": "peer-to-peer", "storage": "shared",
             "stays": "for-good", "timeout_action": "suspend", "reason": reason,
+            **choices,
         }  # fmt: skip
         deadline = time.monotonic() + ACCEPTED_WITHIN_S
         while True:

@@ -15,6 +15,8 @@ def judge_offline(pair: Pair) -> Judgement:
         return _not_there(pair)
     if pair.source_class in (Class.RUNNING, Class.PAUSED):
         return _started_meanwhile(pair)
+    if pair.source_class is Class.OFF and not pair.intent.call_made:
+        return not_moved(pair, "What the destination has is the definition that it had before.")
     if pair.source_class is Class.OFF and _could_be_the_old_one(pair):
         words = "The destination had a definition of it before; whether it was replaced is not known."
         return needs_operator(pair, words + " Doing the move again is harmless.")

@@ -52,6 +52,8 @@ class Intent:
     destination_defined_before: bool | None = False  # None: not known
     # libvirt reported success. An error says nothing and is the same as not having been called.
     call_succeeded: bool = False
+    # False: it is known that libvirt was not asked to move anything.
+    call_made: bool = True
 
 
 class Class(enum.StrEnum):
@@ -92,7 +94,7 @@ def describe(observation: Observation) -> str:
     return observation.status.words if isinstance(observation, Seen) else "not there"
 
 
-def build_intent(plan: Plan, *, call_succeeded: bool = False) -> Intent:
+def build_intent(plan: Plan, *, call_succeeded: bool = False, call_made: bool = True) -> Intent:
     return Intent(
         guest=plan.guest_name,
         source=plan.source,
@@ -105,4 +107,5 @@ def build_intent(plan: Plan, *, call_succeeded: bool = False) -> Intent:
         was_paused=plan.was_paused,
         destination_defined_before=plan.destination_defined_before,
         call_succeeded=call_succeeded,
+        call_made=call_made,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hosts.ports import MigrateFlag, TransferOrder
-from jobs.options import OPTIONS, Control, MoveOptions, Value
+from jobs.options import OPTIONS, Control, Group, Kind, MoveOptions, Option, Value
 
 Parameter = int | str | tuple[str, ...]
 
@@ -31,12 +31,20 @@ def build_order(
 
 
 def _list_flags(options: MoveOptions) -> Iterator[MigrateFlag]:
-    for option in OPTIONS:
+    for option in list_told(options):
         value = getattr(options, option.field)
         if option.flag is not None and value is True:
             yield option.flag
         if option.value is Value.CHOICE:
             yield from next(choice.flags for choice in option.choices if choice.value == value)
+
+
+def list_told(options: MoveOptions) -> Iterator[Option]:
+    """libvirt's offline migration refuses every word about disks: there this product carries them itself."""
+    if options.kind is not Kind.OFFLINE:
+        return iter(OPTIONS)
+    ours = {Group.STORAGE, Group.BANDWIDTH}
+    return (option for option in OPTIONS if option.group not in ours)
 
 
 def _list_parameters(options: MoveOptions) -> Iterator[tuple[str, Parameter]]:
@@ -45,7 +53,7 @@ def _list_parameters(options: MoveOptions) -> Iterator[tuple[str, Parameter]]:
     XML is not here: it is made from the definitions as they are at the moment of the transfer
     (complete_order).
     """
-    for option in OPTIONS:
+    for option in list_told(options):
         value = getattr(options, option.field)
         given = value is not None and value not in ("", ())
         if option.parameter and option.value is not Value.XML and given:

@@ -16,6 +16,7 @@ from hosts.facts.domain import DomainState, DomainStatus
 from hosts.facts.jobstats import JobStats
 from hosts.ports import GuestPort, HostPort, TransferOrder
 from jobs.engine.convergence import StallWatch, Steer, advance_stall, decide_steer, is_stalled
+from jobs.engine.progress import DiskCopy
 from jobs.options import MoveOptions
 
 POLL_S = 0.25  # libvirt's numbers must be in the browser within 500 ms
@@ -26,7 +27,9 @@ TAKEN_OVER_FOR_S = 3.0
 class Watcher(Protocol):
     """What the caller is told and asked while the transfer runs. Called from the caller's own thread."""
 
-    def on_stats(self, stats: JobStats, elapsed_ms: int, *, switching: bool = False) -> None: ...
+    def on_stats(
+        self, stats: JobStats, elapsed_ms: int, *, switching: bool = False, disks: tuple[DiskCopy, ...] = ()
+    ) -> None: ...
     def on_postcopy(self) -> None: ...
     def on_note(self, sentence: str) -> None: ...
     def cancel_wanted(self) -> bool: ...
@@ -55,6 +58,7 @@ class Transfer:
     options: MoveOptions
     direct: HostPort | None = None
     guarded: Callable[[], GuestPort | None] | None = None
+    copied: tuple[str, ...] = ()  # targets of the disks whose copies are watched
 
 
 @dataclass
@@ -108,7 +112,7 @@ def _look(transfer: Transfer, watcher: Watcher, state: _State) -> None:
         _guard(transfer, status, watcher, state)
     if stats is not None:
         switching = status is not None and status.state is DomainState.PAUSED and status.reason == "migration"
-        watcher.on_stats(stats, _elapsed_ms(state), switching=switching)
+        watcher.on_stats(stats, _elapsed_ms(state), switching=switching, disks=_read_disks(transfer))
         _steer(transfer, watcher, state, stats)
         _tell_stall(watcher, state, stats)
     # Asked at every look: a cancel from before the job existed is sent as soon as it appears.
@@ -124,6 +128,19 @@ def _read(polling: GuestPort) -> tuple[JobStats | None, DomainStatus | None]:
     except HostError:
         return None, None
     return (stats if stats is not None and stats.type in {"bounded", "unbounded"} else None), status
+
+
+def _read_disks(transfer: Transfer) -> tuple[DiskCopy, ...]:
+    """The copies that run now; what cannot be read now is left out."""
+    copies = []
+    for target in transfer.copied:
+        try:
+            copy = transfer.polling.read_copy_job(target)
+        except HostError:
+            continue
+        if copy is not None:
+            copies.append(DiskCopy(target, *copy))
+    return tuple(copies)
 
 
 def _note_postcopy(status: DomainStatus, watcher: Watcher, state: _State) -> None:

@@ -14,10 +14,12 @@ from typing import Any, Final
 from hosts.facts.domain import DomainState, GuestReading
 from hosts.ports import MigrateFlag, TransferOrder
 from jobs.engine.defaults import effective_options
-from jobs.engine.destination_xml import ListenRewrite, plan_listen_rewrites, render_destination_xml
+from jobs.engine.destination_xml import ListenRewrite, Rewrites, plan_listen_rewrites, render_destination_xml
 from jobs.engine.order import build_order
-from jobs.engine.virsh_line import render_virsh_line
-from jobs.options import Control, Kind, MoveOptions, dump_options, parse_options
+from jobs.engine.storage_map import DiskRewrite, plan_disk_rewrites, plan_volumes
+from jobs.engine.virsh_line import render_virsh_line, render_volume_line
+from jobs.engine.volumes import PlannedVolume
+from jobs.options import Control, Kind, MoveOptions, Storage, dump_options, parse_options
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.disks import LockClass, classify_lock, copied_disks
 
@@ -70,6 +72,8 @@ class Plan:
     undefine_source: bool  # by this product, after the guest was seen at the destination
     destination_defined_before: bool | None  # None: not known
     listen_rewrites: tuple[ListenRewrite, ...] = ()
+    volumes: tuple[PlannedVolume, ...] = ()  # prepared at the destination before libvirt is asked
+    disk_rewrites: tuple[DiskRewrite, ...] = ()
 
     @property
     def arrive_paused(self) -> bool:
@@ -93,6 +97,7 @@ def build_plan(context: PreflightContext, *, source_uri: str, destination_uri: s
     disks = _plan_disks(context)
     switch_over = _choose_switch_over(options, disks)
     peer = context.peer_address or destination_uri
+    volumes, disk_rewrites = plan_volumes(context), plan_disk_rewrites(context)
     seen_from_coordinator = destination_uri if options.control is Control.DIRECT else peer
     return Plan(
         version=PLAN_VERSION,
@@ -106,7 +111,7 @@ def build_plan(context: PreflightContext, *, source_uri: str, destination_uri: s
         order=build_order(
             guest.domain_uuid, options, peer, arrive_paused=switch_over is SwitchOver.ARRIVE_PAUSED
         ),
-        virsh_line=render_virsh_line(virsh_name(guest), source_uri, seen_from_coordinator, options),
+        virsh_line=_render_lines(context, (source_uri, destination_uri, seen_from_coordinator), options),
         disks=disks,
         switch_over=switch_over,
         expected=_expect(context),
@@ -114,7 +119,30 @@ def build_plan(context: PreflightContext, *, source_uri: str, destination_uri: s
         undefine_source=options.undefine_source and guest.status.persistent,
         destination_defined_before=_is_defined_there(context),
         listen_rewrites=plan_listen_rewrites(guest.facts, options, context.destination.migration_address),
+        volumes=volumes,
+        disk_rewrites=disk_rewrites,
     )
+
+
+def _render_lines(context: PreflightContext, uris: tuple[str, str, str], options: MoveOptions) -> str:
+    """The line, after those that make what libvirt does not make by itself."""
+    source_uri, destination_uri, peer = uris
+    changed = {rewrite.target for rewrite in plan_disk_rewrites(context) if rewrite.type}
+    lines = [
+        render_volume_line(destination_uri, volume)
+        for volume in plan_volumes(context)
+        if not volume.reuse and _virsh_must_make(options, volume, volume.target in changed)
+    ]
+    name = virsh_name(context.guest)
+    return "\n".join([*lines, render_virsh_line(name, source_uri, peer, options, changed=bool(changed))])
+
+
+def _virsh_must_make(options: MoveOptions, volume: PlannedVolume, moved_elsewhere: bool) -> bool:
+    """libvirt makes whole copies in a pool of the same folder, no others; of a guest that is shut off it carries no
+    disk at all."""
+    if options.kind is Kind.OFFLINE or not volume.capacity_bytes:
+        return False
+    return moved_elsewhere or options.storage is Storage.COPY_INCREMENTAL
 
 
 def complete_order(plan: Plan, *, live_xml: str, inactive_xml: str) -> TransferOrder:
@@ -124,7 +152,8 @@ def complete_order(plan: Plan, *, live_xml: str, inactive_xml: str) -> TransferO
     transfer: XML without SECURE would lose the passwords of VNC and SPICE. The result holds secrets and is
     never stored.
     """
-    changed = render_destination_xml(plan.options, plan.listen_rewrites, live_xml, inactive_xml)
+    rewrites = Rewrites(plan.listen_rewrites, plan.disk_rewrites)
+    changed = render_destination_xml(plan.options, rewrites, live_xml, inactive_xml)
     if changed is None:
         return plan.order
     extra: dict[str, int | str | tuple[str, ...]] = {"destination_xml": changed.live}
@@ -154,7 +183,8 @@ def dump_plan(plan: Plan) -> dict[str, Any]:
     data["options"] = dump_options(plan.options)
     data["order"] = dump_order(plan.order)
     data["disks"] = [dataclasses.asdict(disk) for disk in plan.disks]
-    data["listen_rewrites"] = [dataclasses.asdict(rewrite) for rewrite in plan.listen_rewrites]
+    for field in ("listen_rewrites", "volumes", "disk_rewrites"):
+        data[field] = [dataclasses.asdict(item) for item in getattr(plan, field)]
     return data
 
 
@@ -169,6 +199,8 @@ def load_plan(data: Mapping[str, Any]) -> Plan:
         PlannedDisk(**{**disk, "lock": LockClass(disk["lock"])}) for disk in data["disks"]
     )
     values["listen_rewrites"] = tuple(ListenRewrite(**rewrite) for rewrite in data["listen_rewrites"])
+    values["volumes"] = tuple(PlannedVolume(**volume) for volume in data.get("volumes", ()))
+    values["disk_rewrites"] = tuple(DiskRewrite(**rewrite) for rewrite in data.get("disk_rewrites", ()))
     values["switch_over"] = SwitchOver(data["switch_over"])
     values["expected"] = Expected(data["expected"])
     return Plan(**values)

@@ -40,6 +40,19 @@ _RANK: Final = {step: rank for rank, step in enumerate(Step)}
 
 
 @dataclass(frozen=True, slots=True)
+class DiskCopy:
+    """How far the copy of one disk is. Bytes."""
+
+    target: str
+    done_bytes: int
+    total_bytes: int
+
+    @property
+    def percent(self) -> int:
+        return min(self.done_bytes * 100 // self.total_bytes, 100) if self.total_bytes > 0 else 0
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressSample:
     """One moment of a move. Bytes, bytes per second, milliseconds; None: not reported or not known yet.
 
@@ -65,6 +78,7 @@ class ProgressSample:
     no_eta: NoEta | None = None
     expected_downtime_ms: int | None = None
     throttle_percent: int | None = None
+    disks: tuple[DiskCopy, ...] = ()
 
     @property
     def words(self) -> str:
@@ -80,7 +94,7 @@ def advance_progress(
     guest_memory_bytes: int = 0,
     postcopy: bool = False,
     switching: bool = False,
-    max_downtime_ms: int = DEFAULT_MAX_DOWNTIME_MS,
+    disks: tuple[DiskCopy, ...] = (),
 ) -> ProgressSample:
     """The next sample.
 
@@ -92,7 +106,7 @@ def advance_progress(
     total, remaining = _weigh(stats, guest_memory_bytes)
     rate = _transfer_rate(previous, stats, elapsed_ms)
     dirty = stats.memory_dirty_bytes_per_s or None
-    eta_s, no_eta = _estimate(stats, step, remaining, rate, dirty, max_downtime_ms)
+    eta_s, no_eta = _estimate(stats, step, remaining, rate, dirty)
     return ProgressSample(
         step=step,
         percent=max(previous.percent if previous else 0, _percent(total, remaining)),
@@ -113,6 +127,7 @@ def advance_progress(
         no_eta=no_eta,
         expected_downtime_ms=stats.downtime_ms,
         throttle_percent=stats.auto_converge_throttle_percent or None,
+        disks=_merge_disks(previous.disks if previous else (), disks),
     )
 
 
@@ -127,7 +142,18 @@ def confirming_sample(previous: ProgressSample | None, elapsed_ms: int) -> Progr
         elapsed_ms=max(previous.elapsed_ms, elapsed_ms),
         data_processed_bytes=previous.data_processed_bytes,
         data_total_bytes=previous.data_total_bytes,
+        disks=previous.disks,
     )
+
+
+def _merge_disks(before: tuple[DiskCopy, ...], now: tuple[DiskCopy, ...]) -> tuple[DiskCopy, ...]:
+    """Never backwards: what the guest writes meanwhile is copied again, and a job that is over tells nothing."""
+    merged = {disk.target: disk for disk in before}
+    for disk in now:
+        old = merged.get(disk.target)
+        total = max(disk.total_bytes, old.total_bytes if old else 0)
+        merged[disk.target] = DiskCopy(disk.target, max(disk.done_bytes, old.done_bytes if old else 0), total)
+    return tuple(merged.values())
 
 
 def _find_step(stats: JobStats, *, postcopy: bool, switching: bool) -> Step:
@@ -184,7 +210,7 @@ def _transfer_rate(previous: ProgressSample | None, stats: JobStats, elapsed_ms:
 
 
 def _estimate(
-    stats: JobStats, step: Step, remaining: int, rate: int | None, dirty: int | None, max_downtime_ms: int
+    stats: JobStats, step: Step, remaining: int, rate: int | None, dirty: int | None
 ) -> tuple[int | None, NoEta | None]:
     """Seconds left, or why none can be named. Pre-copy: remaining / rate / (1 - dirty / rate)."""
     if step in {Step.SWITCH_OVER, Step.CONFIRMING}:
@@ -193,13 +219,13 @@ def _estimate(
         return None, NoEta.MEASURING
     if rate == 0:
         return None, NoEta.STALLED
-    if step is Step.POSTCOPY or dirty is None or _fits_the_pause(stats, max_downtime_ms):
+    if step is Step.POSTCOPY or dirty is None or _fits_the_pause(stats):
         return min(remaining // rate, MAX_ETA_S), None
     if dirty >= rate:
         return None, NoEta.NOT_CONVERGING
     return min(remaining // (rate - dirty), MAX_ETA_S), None
 
 
-def _fits_the_pause(stats: JobStats, max_downtime_ms: int) -> bool:
+def _fits_the_pause(stats: JobStats) -> bool:
     """QEMU's own test for the switch-over."""
-    return stats.downtime_ms is not None and 0 < stats.downtime_ms <= max_downtime_ms
+    return stats.downtime_ms is not None and 0 < stats.downtime_ms <= DEFAULT_MAX_DOWNTIME_MS

@@ -6,19 +6,27 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
-from jobs.options import OPTIONS, MoveOptions, Option, Value
+from jobs.engine.order import list_told
+from jobs.engine.volumes import PlannedVolume
+from jobs.options import Kind, MoveOptions, Option, Storage, Value
 
 # The dialog shows where the XML would have to be saved first; see virsh_notes.
 XML_FILES: Final = {"destination_xml": "destination.xml", "persistent_xml": "persistent.xml"}
 
 
-def render_virsh_line(guest_name: str, source_uri: str, destination_uri: str, options: MoveOptions) -> str:
-    """The line as a POSIX shell takes it.
+def render_virsh_line(
+    guest_name: str, source_uri: str, destination_uri: str, options: MoveOptions, *, changed: bool = False
+) -> str:
+    """The line as a POSIX shell takes it. `changed`: the product changes the definition, as a file must say here.
 
     `destination_uri` is the destination as its coordinator sees it: the source host in a peer-to-peer or
     tunnelled move (so the peer address), otherwise the machine where the line is run.
     """
-    return shlex.join(render_virsh_arguments(guest_name, source_uri, destination_uri, options))
+    words = render_virsh_arguments(guest_name, source_uri, destination_uri, options)
+    if changed and not options.destination_xml:
+        words += ["--xml", XML_FILES["destination_xml"]]
+        words += ["--persistent-xml", XML_FILES["persistent_xml"]] if options.persistent else []
+    return shlex.join(words)
 
 
 def render_virsh_arguments(
@@ -27,9 +35,20 @@ def render_virsh_arguments(
     """The same as a list, for starting virsh without a shell."""
     command = ["virsh", "-c", source_uri, "migrate"]
     command += _render_positional("--domain", guest_name) + _render_positional("--desturi", destination_uri)
-    for option in OPTIONS:
+    for option in list_told(options):
         command += _render_option(option, getattr(options, option.field), options)
     return command
+
+
+def render_volume_line(destination_uri: str, volume: PlannedVolume) -> str:
+    """Makes one volume at the destination, as the product does before it asks libvirt. Bytes need no unit."""
+    words = ["virsh", "-c", destination_uri, "vol-create-as"]
+    words += [f"--pool={volume.pool}", f"--name={volume.name}", "--capacity", str(volume.capacity_bytes)]
+    if volume.format:
+        words += ["--allocation", "0", "--format", volume.format]
+    if volume.backing_path:
+        words += [f"--backing-vol={volume.backing_path}", "--backing-vol-format", volume.backing_format]
+    return shlex.join(words)
 
 
 def virsh_notes(options: MoveOptions) -> tuple[str, ...]:
@@ -43,6 +62,8 @@ def _list_notes(options: MoveOptions) -> Iterator[str]:
             yield f"Save the changed definition as {file} first."
     if options.timeout_s is not None or options.postcopy_after_precopy:
         yield "virsh must stay running: it is virsh itself that acts after the time or the first pass."
+    if options.kind is Kind.OFFLINE and options.storage is not Storage.SHARED:
+        yield "virsh moves the definition only; this product copies and compares the files before."
     if options.undefine_source:
         yield "virsh removes the source's definition at once, this product after it has seen the guest there."
 
@@ -55,6 +76,8 @@ def _render_positional(name: str, value: str) -> list[str]:
 def _render_option(option: Option, value: object, options: MoveOptions) -> list[str]:
     if option.value is Value.CHOICE:
         return _render_choice(option, value, options)
+    if not option.virsh:  # virsh has no word for it
+        return []
     if option.value is Value.SWITCH:
         return [option.virsh] if value else []
     is_xml = option.field in XML_FILES

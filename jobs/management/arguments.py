@@ -82,6 +82,8 @@ def _add(group: Any, option: Option) -> None:
         group.add_argument(flag, choices=[choice.value for choice in option.choices], **extra)
     elif option.value is Value.NUMBER:
         group.add_argument(flag, type=int, metavar="N", **extra)
+    elif option.field == "storage_map":  # volumes may have commas in their names
+        group.add_argument(flag, action="append", metavar="TARGET=POOL[/VOLUME]", **extra)
     elif option.value is Value.NAMES:
         group.add_argument(flag, type=_names, metavar="NAME,…", **extra)
     elif option.value is Value.XML:

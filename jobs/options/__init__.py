@@ -2,7 +2,8 @@
 
 from jobs.options.codec import InvalidOptions, OptionError, dump_options, parse_options
 from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
-from jobs.options.rules import OptionProblem, check_options
+from jobs.options.rule import OptionProblem
+from jobs.options.rules import check_options
 from jobs.options.shape import Choice, Group, Option, Value
 from jobs.options.table import OPTIONS, find_option
 

@@ -43,7 +43,7 @@ class MoveOptions:
     migrate_disks: tuple[str, ...] = ()
     # TARGET=POOL or TARGET=POOL/VOLUME, one for each copied disk that goes elsewhere than to its own pool and path.
     storage_map: tuple[str, ...] = ()
-    # Volumes that lie at the destination already and are right are written over (live) or kept (offline, same contents).
+    # Volumes that are at the destination already and right are written over (live) or kept (offline, same contents).
     reuse_volumes: bool = False
     # After the guest was verified at the destination.
     remove_source_disks: bool = False

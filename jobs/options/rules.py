@@ -9,13 +9,23 @@ and what libvirt was measured to ignore silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from jobs.options.model import Control, Kind, MoveOptions, Storage, TimeoutAction
+from jobs.options.model import Kind, MoveOptions, Storage, TimeoutAction
+from jobs.options.rule import (
+    OptionProblem,
+    Rule,
+    copies,
+    excludes,
+    needs,
+    needs_copy,
+    not_tunnelled,
+    tunnelled,
+)
 from jobs.options.shape import Option, Value
+from jobs.options.storage_rules import STORAGE_RULES
 from jobs.options.table import COMPRESSION_METHODS, OPTIONS
 from jobs.options.texts import find_text_problem
 
@@ -27,30 +37,8 @@ KIND_WORDS: Final = {
 
 # Two rules have checks of their own in the catalogue; kind.options leaves them to those.
 OFFLINE_NEEDS_PERSISTENT: Final = "offline-needs-persistent"
+REMOVE_SOURCE_DISKS: Final = "remove-source-disks"
 UNDEFINE_WITHOUT_PERSISTENT: Final = "undefine-without-persistent"
-
-
-@dataclass(frozen=True, slots=True)
-class OptionProblem:
-    """One thing wrong with a set of options. `fields` are all that take part, the one to change first."""
-
-    rule: str
-    fields: tuple[str, ...]
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    name: str
-    fields: tuple[str, ...]
-    broken: Callable[[MoveOptions], bool]
-    message: str
-    remedy: str
-
-    @property
-    def problem(self) -> OptionProblem:
-        return OptionProblem(self.name, self.fields, self.message, self.remedy)
 
 
 # Many candidates are judged with the same options, by several checks each.
@@ -71,6 +59,12 @@ def check_options(options: MoveOptions, guest_name: str = "") -> tuple[OptionPro
 def is_confirmed(options: MoveOptions, guest_name: str) -> bool:
     """Somebody typed the guest's name, knowing what a dangerous choice does."""
     return bool(guest_name) and options.confirmed_name == guest_name
+
+
+def may_overwrite(options: MoveOptions, guest_name: str) -> bool:
+    """What lies at the place of a copy may be written over. A name typed for the removal of the source's disks says
+    nothing about those of the destination."""
+    return options.reuse_volumes or (not options.remove_source_disks and is_confirmed(options, guest_name))
 
 
 def _check_values(options: MoveOptions) -> Iterator[OptionProblem]:
@@ -135,13 +129,13 @@ def _check_confirmation(options: MoveOptions, guest_name: str) -> Iterator[Optio
             "Keep it defined at the destination or at the source, or confirm with the guest's name.",
         )
 
-
-def _copies(options: MoveOptions) -> bool:
-    return options.storage is not Storage.SHARED
-
-
-def _tunnelled(options: MoveOptions) -> bool:
-    return options.control is Control.TUNNELLED
+    if options.remove_source_disks and not is_confirmed(options, guest_name):
+        yield OptionProblem(
+            REMOVE_SOURCE_DISKS,
+            ("remove_source_disks", "confirmed_name"),
+            "After the move the disks are removed from the source; the copies are then the only ones.",
+            "Confirm with the guest's name, or keep the source's disks.",
+        )
 
 
 def _mt_tuned(options: MoveOptions) -> bool:
@@ -149,44 +143,8 @@ def _mt_tuned(options: MoveOptions) -> bool:
     return any(value is not None for value in values)
 
 
-def _needs(field: str, label: str, other: str, other_label: str) -> Rule:
-    """`field` is set although `other` is not."""
-    return Rule(
-        f"{field.replace('_', '-')}-needs-{other.replace('_', '-')}",
-        (field, other),
-        lambda options: bool(getattr(options, field)) and not getattr(options, other),
-        f"“{label}” needs “{other_label}”.",
-        f"Choose “{other_label}” too, or take “{label}” away.",
-    )
-
-
-def _needs_copy(field: str, label: str) -> Rule:
-    return Rule(
-        f"{field.replace('_', '-')}-needs-copy",
-        (field, "storage"),
-        lambda options: bool(getattr(options, field)) and not _copies(options),
-        f"“{label}” needs copied storage; libvirt would ignore it without a word.",
-        "Choose to copy disks, or take it away.",
-    )
-
-
-def _not_tunnelled(field: str, label: str, default: object) -> Rule:
-    return Rule(
-        f"tunnelled-excludes-{field.replace('_', '-')}",
-        (field, "control"),
-        lambda options: _tunnelled(options) and getattr(options, field) != default,
-        f"A tunnelled move cannot have “{label}”.",
-        "Choose peer to peer; use TLS for encryption.",
-    )
-
-
-def _excludes(
-    name: str, fields: tuple[str, str], broken: Callable[[MoveOptions], bool], message: str
-) -> Rule:
-    return Rule(name, fields, broken, message, "Choose one of the two.")
-
-
 RULES: Final[tuple[Rule, ...]] = (
+    *STORAGE_RULES,
     Rule(
         OFFLINE_NEEDS_PERSISTENT,
         ("persistent", "kind"),
@@ -197,23 +155,23 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "offline-not-tunnelled",
         ("control", "kind"),
-        lambda options: options.kind is Kind.OFFLINE and _tunnelled(options),
+        lambda options: options.kind is Kind.OFFLINE and tunnelled(options),
         "An offline move sends no memory, so there is nothing to tunnel.",
         "Choose peer to peer.",
     ),
-    _not_tunnelled("storage", "Copy disks", Storage.SHARED),
-    _not_tunnelled("parallel", "Several connections", False),
-    _not_tunnelled("postcopy", "Allow post-copy", False),
-    _not_tunnelled("tls", "Encrypt the transfer", False),
-    _not_tunnelled("migrate_uri", "Migration address", ""),
-    _not_tunnelled("listen_address", "Listen address", ""),
-    _not_tunnelled("disks_uri", "Address for disks", ""),
-    _not_tunnelled("disks_port", "Port for disks", None),
-    _needs_copy("synchronous_writes", "Write to both sides while copying"),
-    _needs_copy("migrate_disks", "Disks to copy"),
-    _needs_copy("disks_uri", "Address for disks"),
-    _needs_copy("disks_port", "Port for disks"),
-    _excludes(
+    not_tunnelled("storage", "Copy disks", Storage.SHARED),
+    not_tunnelled("parallel", "Several connections", False),
+    not_tunnelled("postcopy", "Allow post-copy", False),
+    not_tunnelled("tls", "Encrypt the transfer", False),
+    not_tunnelled("migrate_uri", "Migration address", ""),
+    not_tunnelled("listen_address", "Listen address", ""),
+    not_tunnelled("disks_uri", "Address for disks", ""),
+    not_tunnelled("disks_port", "Port for disks", None),
+    needs_copy("synchronous_writes", "Write to both sides while copying"),
+    needs_copy("migrate_disks", "Disks to copy"),
+    needs_copy("disks_uri", "Address for disks"),
+    needs_copy("disks_port", "Port for disks"),
+    excludes(
         "disks-uri-or-port",
         ("disks_uri", "disks_port"),
         lambda options: bool(options.disks_uri) and options.disks_port is not None,
@@ -222,13 +180,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "unix-needs-unix-for-disks",
         ("disks_uri", "migrate_uri"),
-        lambda options: (
-            _copies(options) and _is_unix(options.migrate_uri) and not _is_unix(options.disks_uri)
-        ),
+        lambda options: copies(options) and _is_unix(options.migrate_uri) and not _is_unix(options.disks_uri),
         "When memory goes through a UNIX socket, disks must have one of their own.",
         "Give the address for disks as unix:///path.",
     ),
-    _excludes(
+    excludes(
         "unix-excludes-listen-address",
         ("listen_address", "migrate_uri"),
         lambda options: _is_unix(options.migrate_uri) and bool(options.listen_address),
@@ -241,21 +197,21 @@ RULES: Final[tuple[Rule, ...]] = (
         "Pinning memory needs an RDMA transfer.",
         "Give a migration address rdma://…, or take pinning away.",
     ),
-    _needs("parallel_connections", "Connections", "parallel", "Several connections"),
-    _needs("zero_copy", "Zero-copy sending", "parallel", "Several connections"),
-    _excludes(
+    needs("parallel_connections", "Connections", "parallel", "Several connections"),
+    needs("zero_copy", "Zero-copy sending", "parallel", "Several connections"),
+    excludes(
         "zero-copy-excludes-tls",
         ("zero_copy", "tls"),
         lambda options: options.zero_copy and options.tls,
         "Encryption has to copy memory, so it excludes zero-copy sending.",
     ),
-    _excludes(
+    excludes(
         "zero-copy-excludes-compression",
         ("zero_copy", "compressed"),
         lambda options: options.zero_copy and options.compressed,
         "Compression has to copy memory, so it excludes zero-copy sending.",
     ),
-    _needs("compression_methods", "Methods", "compressed", "Compress memory"),
+    needs("compression_methods", "Methods", "compressed", "Compress memory"),
     Rule(
         "mt-tuning-needs-mt",
         ("compression_methods", "compression_mt_level", "compression_mt_threads", "compression_mt_dthreads"),
@@ -279,27 +235,27 @@ RULES: Final[tuple[Rule, ...]] = (
         "The xbzrle cache must be a power of two.",
         "Take 64 MiB (67108864) or another power of two.",
     ),
-    _excludes(
+    excludes(
         "parallel-excludes-mt",
         ("compression_methods", "parallel"),
         lambda options: options.parallel and "mt" in options.compression_methods,
         "QEMU cannot compress with mt over several connections.",
     ),
-    _excludes(
+    excludes(
         "postcopy-excludes-suspend",
         ("suspend", "postcopy"),
         lambda options: options.postcopy and options.suspend,
         "Post-copy runs the guest at the destination before its memory is there, so it cannot stay paused.",
     ),
-    _needs(
+    needs(
         "auto_converge_initial_percent", "First throttle", "auto_converge", "Slow the guest down if needed"
     ),
-    _needs(
+    needs(
         "auto_converge_increment_percent", "Throttle step", "auto_converge", "Slow the guest down if needed"
     ),
-    _needs("postcopy_after_precopy", "Switch after the first pass", "postcopy", "Allow post-copy"),
-    _needs("postcopy_bandwidth_mib_per_s", "Post-copy bandwidth limit", "postcopy", "Allow post-copy"),
-    _needs("postcopy_resume", "Resume a broken post-copy", "postcopy", "Allow post-copy"),
+    needs("postcopy_after_precopy", "Switch after the first pass", "postcopy", "Allow post-copy"),
+    needs("postcopy_bandwidth_mib_per_s", "Post-copy bandwidth limit", "postcopy", "Allow post-copy"),
+    needs("postcopy_resume", "Resume a broken post-copy", "postcopy", "Allow post-copy"),
     Rule(
         "timeout-action-needs-postcopy",
         ("timeout_action", "postcopy"),
@@ -314,8 +270,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "It is said what happens when the time is over, but not after which time.",
         "Give the time.",
     ),
-    _needs("tls_destination", "Name in the certificate", "tls", "Encrypt the transfer"),
-    _needs(
+    needs("tls_destination", "Name in the certificate", "tls", "Encrypt the transfer"),
+    needs(
         "persistent_xml", "Changed persistent definition", "persistent", "Keep it defined at the destination"
     ),
 )

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from hosts.facts.xml import parse_xml
+from jobs.options.storage_map import find_entry_problem
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # libvirt keeps NAME.xml in a folder: Linux allows 255 bytes for the name of a file.
@@ -87,6 +88,7 @@ _CHECKERS: Final[dict[str, Callable[[str], str]]] = {
     "listen_address": _find_host_problem,
     "tls_destination": _find_host_problem,
     "migrate_disks": _find_target_problem,
+    "storage_map": find_entry_problem,
     "migrate_uri": _find_migrate_uri_problem,
     "disks_uri": lambda uri: _find_uri_problem(uri, ("tcp", "unix"), port_needed=True),
     "graphics_uri": lambda uri: _find_uri_problem(uri, ("spice", "vnc")),

@@ -13,7 +13,7 @@ from typing import Final
 from hosts.facts.domain import DiskFacts, DomainFacts, parse_domain
 from hosts.facts.host import HostFacts
 from hosts.facts.storage import PoolFacts
-from jobs.options import Kind, MoveOptions, Storage
+from jobs.options import MoveOptions, Storage
 from jobs.preflight.context import HostSide, PreflightContext
 from jobs.preflight.devices_xml import Presence, presence_of
 
@@ -65,12 +65,12 @@ def written_disks(facts: DomainFacts) -> tuple[DiskFacts, ...]:
 
 
 def copied_disks(facts: DomainFacts, options: MoveOptions) -> tuple[DiskFacts, ...]:
-    """The disks whose contents libvirt will copy.
+    """The disks whose contents are copied, by libvirt or, of a guest that is shut off, by this product.
 
     Without names: all that are not empty, read-only or shareable (qemuMigrationAnyCopyDisk). libvirt does not
     ask whether they lie on shared storage.
     """
-    if options.storage is Storage.SHARED or options.kind is Kind.OFFLINE:
+    if options.storage is Storage.SHARED:
         return ()
     if options.migrate_disks:
         return tuple(disk for disk in facts.disks if disk.target in options.migrate_disks)

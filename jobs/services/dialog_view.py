@@ -153,7 +153,7 @@ def explain_kind(guest: Guest) -> str:
     return {
         Kind.LIVE: f"{guest.name} is {guest.state}: it can move without stopping.",
         Kind.NON_LIVE: f"{guest.name} is paused: its memory moves and it stays paused.",
-        Kind.OFFLINE: f"{guest.name} is {guest.state}: only its definition moves.",
+        Kind.OFFLINE: f"{guest.name} is {guest.state}: its definition moves, and its disks where they are copied.",
     }[preflight.suggest_kind(guest)]
 
 

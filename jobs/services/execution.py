@@ -6,22 +6,22 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hosts.errors import HostError
-from hosts.facts.codec import to_data
+from hosts.facts.codec import from_data, to_data
 from hosts.facts.jobstats import JobStats
 from hosts.models import Host
-from hosts.ports import GuestPort, HostPort
+from hosts.ports import GuestPort, HostPort, TransferOrder
 from hosts.services.connections import borrowed
 from jobs import queue
 from jobs.engine.perform import Transfer, TransferEnd, run_transfer
 from jobs.engine.phases import Phase
 from jobs.engine.plan import Plan, SwitchOver, complete_order, load_plan
-from jobs.engine.progress import ProgressSample, advance_progress
+from jobs.engine.progress import DiskCopy, ProgressSample, advance_progress
 from jobs.models import Migration, ProgressPoint, StaleTransition
 from jobs.options import Control, MoveOptions, parse_options
-from jobs.services import outcome, preparation, publishing, settlement
+from jobs.services import offline_copy, outcome, preparation, publishing, settlement, volumes
 from jobs.services.publishing import publish_soon
 from jobs.services.reconcile import ring_waiting
 
@@ -80,6 +80,8 @@ def _give_up(migration: Migration) -> None:
     """Before libvirt was called nothing was changed: failed. Afterwards the next worker asks both hosts."""
     try:
         if migration.phase == Phase.PREPARING:
+            if migration.destination is not None:
+                migration.write(leftovers_data=list(volumes.remove_created(migration, migration.destination)))
             outcome.fail_untouched(
                 migration,
                 "The product itself failed before the move began; its log has the detail.",
@@ -99,8 +101,10 @@ def _begin(run: Run) -> None:
             plan = preparation.prepare(
                 run.migration, run.source, run.destination, run.options, polling, destination
             )
+            if plan is not None:
+                plan = _prepare_volumes(run, plan, polling, destination)
         except HostError as error:
-            outcome.fail_untouched_by(run.migration, error)
+            _end_untouched(run, error)
             return
         if plan is None:
             return
@@ -109,8 +113,21 @@ def _begin(run: Run) -> None:
     settlement.settle(run.migration, run.source, run.destination, plan, end, recorder)
 
 
+def _prepare_volumes(run: Run, plan: Plan, source: HostPort, destination: HostPort) -> Plan:
+    if offline_copy.carries(plan):
+        return offline_copy.prepare(run.migration, plan, source, destination)
+    volumes.prepare(run.migration, plan, destination)
+    return plan
+
+
+def _end_untouched(run: Run, error: HostError) -> None:
+    run.migration.write(leftovers_data=list(volumes.remove_created(run.migration, run.destination)))
+    outcome.fail_untouched_by(run.migration, error)
+
+
 def _take_over(run: Run) -> None:
     if run.migration.phase == Phase.PREPARING:
+        run.migration.write(leftovers_data=list(volumes.remove_created(run.migration, run.destination)))
         outcome.fail_untouched(
             run.migration,
             "The worker ended before the move began.",
@@ -126,27 +143,77 @@ def _take_over(run: Run) -> None:
         return
     # Disabling a host keeps new moves away; one that has begun is brought to its end. In memory only.
     run.source.enabled = run.destination.enabled = True
-    settlement.settle(run.migration, run.source, run.destination, plan, None, Recorder(run))
+    plan, recorder = offline_copy.with_volumes(run.migration, plan), Recorder(run)
+    end = _copy_on(run, plan, recorder)
+    settlement.settle(run.migration, run.source, run.destination, plan, end, recorder)
+
+
+def _copy_on(run: Run, plan: Plan, recorder: Recorder) -> TransferEnd | None:
+    """A copy of ours ended with its worker, unlike libvirt's: it is begun again. None: nothing to go on with, or it is
+    not known."""
+    if not offline_copy.carries(plan):
+        return None
+    try:
+        with (
+            borrowed(run.source) as acting,
+            borrowed(run.source) as polling,
+            borrowed(run.destination) as there,
+        ):
+            if not offline_copy.goes_on(run.migration, plan, acting, there):
+                return None
+            recorder.go_on()
+            return _send(run, plan, (acting, polling, there), recorder)
+    except HostError as error:
+        log.info("%s is not copied on: %s", run.migration, error.message)
+        return None
 
 
 def _transfer(
     run: Run, plan: Plan, ports: tuple[HostPort, HostPort, HostPort], recorder: Recorder
 ) -> TransferEnd:
-    migration, (acting, polling, destination) = run.migration, ports
-    guest = _guest(acting, migration)
-    order = complete_order(
+    migration = run.migration
+    order = _complete(plan, _guest(ports[0], migration))
+    migration.advance(Phase.TRANSFERRING, outcome.sentence_of_start(migration, plan))
+    publish_soon(migration)
+    if offline_copy.carries(plan):
+        return _send(run, plan, ports, recorder)
+    return _call(run, plan, ports, recorder, order)
+
+
+def _send(
+    run: Run, plan: Plan, ports: tuple[HostPort, HostPort, HostPort], recorder: Recorder
+) -> TransferEnd:
+    """The files first, then the definition as it is by then."""
+    started = time.monotonic()
+    end = offline_copy.run(run.migration, plan, run.source, run.destination, recorder)
+    if end is not None:
+        return end
+    try:
+        end = _call(run, plan, ports, recorder, _complete(plan, _guest(ports[0], run.migration)))
+    except HostError as error:
+        end = TransferEnd(error, elapsed_ms=0)
+    return replace(end, elapsed_ms=round((time.monotonic() - started) * 1000))
+
+
+def _complete(plan: Plan, guest: GuestPort) -> TransferOrder:
+    return complete_order(
         plan,
         live_xml=guest.read_xml(secure=True, migratable=True),
         inactive_xml=guest.read_xml(secure=True, inactive=True),
     )
-    migration.advance(Phase.TRANSFERRING, outcome.sentence_of_start(migration, plan))
-    publish_soon(migration)
+
+
+def _call(
+    run: Run, plan: Plan, ports: tuple[HostPort, HostPort, HostPort], recorder: Recorder, order: TransferOrder
+) -> TransferEnd:
+    migration, (acting, polling, destination) = run.migration, ports
     transfer = Transfer(
-        acting=guest,
+        acting=_guest(acting, migration),
         polling=_guest(polling, migration),
         order=order,
         options=run.options,
         direct=destination if run.options.control is Control.DIRECT else None,
+        copied=tuple(disk.target for disk in plan.disks if disk.copied),
         guarded=_finder(destination, migration) if plan.switch_over is SwitchOver.GUARD else None,
     )
     return run_transfer(transfer, recorder)
@@ -172,10 +239,19 @@ class Recorder:
         self.last_point_ms = -POINT_EVERY_MS
         self.lease_renewed = time.monotonic()
 
-    def on_stats(self, stats: JobStats, elapsed_ms: int, *, switching: bool = False) -> None:
+    def go_on(self) -> None:
+        """From where the last worker was: nothing that is shown goes backwards."""
+        data = {name: value for name, value in self.migration.progress_data.items() if name != "read_at_ms"}
+        self.sample = from_data(data, ProgressSample) if data else None
+
+    def on_stats(
+        self, stats: JobStats, elapsed_ms: int, *, switching: bool = False, disks: tuple[DiskCopy, ...] = ()
+    ) -> None:
         self.keep_lease()
         postcopy = self.migration.phase == Phase.POSTCOPY
-        sample = advance_progress(self.sample, stats, elapsed_ms, postcopy=postcopy, switching=switching)
+        sample = advance_progress(
+            self.sample, stats, elapsed_ms, postcopy=postcopy, switching=switching, disks=disks
+        )
         if sample == self.sample:
             return
         self.sample = sample

@@ -12,6 +12,7 @@ from django.utils import timezone
 from hosts.facts.codec import from_data
 from hosts.models import Guest
 from jobs.engine.phases import ENDED, Phase
+from jobs.engine.progress import DiskCopy
 from jobs.models import Migration, Transition
 from jobs.models.migration import MigrationQuerySet
 from jobs.options import OPTIONS, MoveOptions, Option, dump_options
@@ -85,6 +86,13 @@ class MoveView:
     @property
     def rate(self) -> int | None:
         return self.progress.get("transfer_bytes_per_s")
+
+    @property
+    def disks(self) -> tuple[DiskCopy, ...]:
+        """The copies of its disks, while they are under way."""
+        if not self.move.active:
+            return ()
+        return tuple(DiskCopy(**disk) for disk in self.progress.get("disks") or ())
 
     @property
     def kind_words(self) -> str:

@@ -19,7 +19,7 @@ from jobs.engine.observation import Absent, Observation, Seen, Unreachable, desc
 from jobs.engine.phases import Phase, can_advance
 from jobs.engine.plan import Plan
 from jobs.models import Migration, Transition
-from jobs.options import Kind
+from jobs.options import Kind, Storage
 from jobs.preflight.findings import Finding
 from jobs.services import tidying
 from jobs.services.observing import BothHosts
@@ -160,6 +160,11 @@ def cancel_untouched(migration: Migration) -> None:
 
 def sentence_of_start(migration: Migration, plan: Plan) -> str:
     words = {"live": "live", "non-live": "paused during the move", "offline": "definition only"}
+    if plan.options.kind is Kind.OFFLINE and plan.options.storage is not Storage.SHARED:
+        return (
+            f"The files of {migration.guest_name} are copied from {migration.source_name} to "
+            f"{migration.destination_name}, then libvirt moves its definition."
+        )
     way = f"{words[plan.options.kind]}, {plan.options.control.value}"
     return f"libvirt moves {migration.guest_name} from {migration.source_name} to {migration.destination_name} ({way})."
 

@@ -11,7 +11,8 @@ from hosts.facts.domain import DomainFacts
 from hosts.models import Guest, Host, PairReading
 from jobs.models import Migration
 from jobs.options import MoveOptions, Storage, parse_options
-from jobs.preflight.disks import copied_disks, destination_path, find_pool_at, folder_of
+from jobs.preflight.disks import copied_disks
+from jobs.preflight.places import find_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,7 @@ def _by_pool(
     facts: DomainFacts = guest.reading.facts
     total: Counter[str] = Counter()
     for disk in copied_disks(facts, options):
-        pool = find_pool_at(destination.facts, folder_of(destination_path(disk, options)))
-        name = disk.pool if disk.type == "volume" else pool.name if pool is not None else ""
-        if name:
-            total[name] += sizes.get(disk.target, 0)
+        place = find_place(destination.facts, disk, options)
+        if place is not None:
+            total[place.pool] += sizes.get(disk.target, 0)
     return dict(total)

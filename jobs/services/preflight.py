@@ -10,6 +10,7 @@ from typing import Final
 from django.utils import timezone
 
 from hosts.facts.codec import from_data
+from hosts.facts.device_paths import MOVE_CA, MOVE_CERTIFICATE
 from hosts.facts.domain import DomainState, GuestReading
 from hosts.facts.host import HostFacts
 from hosts.facts.probe import HostProbe, PeerProbe
@@ -23,6 +24,7 @@ from jobs.preflight.context import HostSide, Neighbour, PreflightContext
 from jobs.preflight.findings import Finding, Severity, Verdict, judge_findings
 from jobs.preflight.registry import NOT_EVALUATED
 from jobs.services.judging import find_findings
+from jobs.services.known_volumes import add_known_volumes
 from jobs.services.planned import NOTHING, list_planned
 from jobs.services.recent import NO_RECORD, Record, read_records
 from jobs.services.stored import Stored, build_side, read_stored
@@ -111,9 +113,10 @@ def choose(
     blockers than sharing them."""
     shared = options or MoveOptions(kind=suggest_kind(guest))
     evaluation = evaluate_stored(stored, guest, destination, shared)
-    if options is not None or shared.kind is Kind.OFFLINE or not _is_about_disks(evaluation):
+    if options is not None or not _is_about_disks(evaluation):
         return shared, evaluation
-    copied = replace(shared, storage=Storage.COPY_ALL)
+    tls = shared.kind is not Kind.OFFLINE and _have_certificates(stored.pair(guest, destination))
+    copied = replace(shared, storage=Storage.COPY_ALL, tls=tls)
     other = evaluate_stored(stored, guest, destination, copied)
     better = len(other.blockers) < len(evaluation.blockers)
     return (copied, other) if better else (shared, evaluation)
@@ -134,6 +137,16 @@ def evaluate_stored(stored: Stored, guest: Guest, destination: Host, options: Mo
         waiting=waiting,
         unread=waiting and (pair is None or pair.read_at is None),
     )
+
+
+def _have_certificates(pair: PairReading | None) -> bool:
+    """Seen on both hosts: then what the disks hold need not travel readable for everybody on the way."""
+    data = pair.peer_probe_data if pair is not None else None
+    if data is None:
+        return False
+    probe = from_data(data, PeerProbe)
+    sides = (probe.source_files, probe.destination_files)
+    return all(path in files for path in (MOVE_CA, MOVE_CERTIFICATE) for files in sides)
 
 
 def _is_about_disks(evaluation: Evaluation) -> bool:
@@ -220,7 +233,15 @@ def _build_context(
         source=stored.side(stored.source),
         destination=side,
         neighbours=None if side.facts is None else crowd.find(guest, options.destination_name),
-        destination_reading=None if reading is None else from_data(reading, DestinationReading),
+        destination_reading=None
+        if reading is None
+        else add_known_volumes(
+            from_data(reading, DestinationReading),
+            destination,
+            side.facts,
+            stored.reading(guest).facts,
+            options,
+        ),
         peer_probe=None if probe is None else from_data(probe, PeerProbe),
         peer_address=pairs.peer_address(destination),
         planned_memory_bytes=planned.memory_bytes,

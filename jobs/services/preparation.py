@@ -15,6 +15,7 @@ from jobs.engine.plan import Plan, build_plan, dump_plan
 from jobs.models import Migration
 from jobs.options import MoveOptions, Storage
 from jobs.preflight.findings import Finding, Severity
+from jobs.preflight.places import find_mapping, path_there
 from jobs.services import outcome
 from jobs.services.judging import find_findings, list_waivers
 from jobs.services.preflight import Readings, build_run_context
@@ -54,7 +55,9 @@ def _read(
             )
         paths = pairs.probed_paths(guest)
         probing = pool.submit(ask_pair, source, destination, paths=paths, way=_way(options))
-        answer = pool.submit(destination_port.read_for_guest, guest, disk_paths=pairs.disk_paths(guest))
+        answer = pool.submit(
+            destination_port.read_for_guest, guest, disk_paths=_paths(guest, destination, options)
+        )
         source_facts = source_port.read_facts()
         destination_facts, neighbours = there.result()
         probes = probing.result()
@@ -62,6 +65,16 @@ def _read(
             guest, source_facts, destination_facts, neighbours, answer.result(), probes.peer, probes.source,
             probes.destination,
         )  # fmt: skip
+
+
+def _paths(guest: GuestReading, destination: Host, options: MoveOptions) -> tuple[str, ...]:
+    """Of its disks, and of the places where they are to go."""
+    mapped = [
+        path_there(destination.facts, disk, options)
+        for disk in guest.facts.disks
+        if find_mapping(disk, options) is not None
+    ]
+    return tuple(dict.fromkeys((*pairs.disk_paths(guest), *filter(None, mapped))))
 
 
 def _way(options: MoveOptions) -> Way:

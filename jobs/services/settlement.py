@@ -23,8 +23,9 @@ from jobs.engine.perform import TransferEnd
 from jobs.engine.phases import Phase
 from jobs.engine.plan import Plan
 from jobs.models import Migration
-from jobs.services import outcome, tidying
+from jobs.services import outcome, tidying, volumes
 from jobs.services.observing import BothHosts, observe_both
+from jobs.services.offline_copy_places import may_have_asked
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,8 @@ def settle(
     watcher: Watcher,
 ) -> None:
     """`end` None: another worker made the call, nothing is known of how it ended. Raises StaleTransition."""
-    intent = build_intent(plan, call_succeeded=end is not None and end.error is None)
+    succeeded, made = end is not None and end.error is None, may_have_asked(plan, migration.volumes_data)
+    intent = build_intent(plan, call_succeeded=succeeded, call_made=made)
     settling = Settling(migration, source, destination, plan, intent, watcher)
     both, judgement = _settle(settling)
     # A person may have asked for the cancel after this worker read the row.
@@ -82,9 +84,19 @@ def settle(
     outcome.conclude(settling.migration, outcome.Conclusion(
         plan=plan, both=both, judgement=judgement, error=end.error if end else None,
         cancelled=asked or settling.abort_sent,
-        leftovers=tuple(settling.leftovers), completed=settling.completed,
+        leftovers=(*settling.leftovers, *_settle_volumes(settling, both, judgement)), completed=settling.completed,
         elapsed_ms=end.elapsed_ms if end else None,
     ))  # fmt: skip
+
+
+def _settle_volumes(settling: Settling, both: BothHosts, judgement: Judgement) -> tuple[str, ...]:
+    """Leftovers among the volumes. Nothing is touched unless it is known where the guest is."""
+    if judgement.verdict is Verdict.NOT_MOVED:
+        return volumes.remove_created(settling.migration, settling.destination)
+    wanted = settling.plan.options.remove_source_disks and isinstance(both.destination.observation, Seen)
+    if judgement.verdict is Verdict.MOVED and wanted:
+        return volumes.remove_source(settling.migration, settling.plan, settling.source)
+    return ()
 
 
 def _settle(settling: Settling) -> tuple[BothHosts, Judgement]:

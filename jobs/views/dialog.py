@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from hosts.models import Guest, Host
 from jobs.forms import MoveForm
 from jobs.options import MoveOptions
-from jobs.services import dialog_view
+from jobs.services import dialog_view, disk_places
 from jobs.services.requests import MoveRefused, request_move
 from jobs.views.numbers import read_number
 from jobs.views.option_groups import STAYS_CHOICES, build_groups, list_choices
@@ -42,6 +42,7 @@ def migrate(request: HttpRequest, pk: int) -> HttpResponse:
     form = MoveForm(guest, initial=options)
     query = request.GET.urlencode() if given is not None else _query_of(form)
     context = _outcome(guest, board, chosen, {}) | _choices(guest, form) | {"options_query": query}
+    context["places"] = _places(guest, board, chosen, options)
     return render(request, "jobs/_migrate.html", context)
 
 
@@ -110,7 +111,23 @@ def _check(request: HttpRequest, guest: Guest, form: MoveForm) -> dict[str, Any]
     board = dialog_view.read_board(guest, form.options)
     chosen = board.find(read_number(request.POST.get("destination")))
     outcome = _outcome(guest, board, chosen, form.problems(), unchecked=form.options is None)
-    return outcome | {"options_query": request.POST.urlencode()}
+    places = _places(guest, board, chosen, form.options)
+    changed = form.options is not None and places.key != request.POST.get("disks_for", "")
+    return outcome | {
+        "options_query": request.POST.urlencode(),
+        "places": places,
+        "places_changed": changed,
+    }
+
+
+def _places(
+    guest: Guest,
+    board: dialog_view.Board,
+    chosen: dialog_view.CandidateView | None,
+    options: MoveOptions | None,
+) -> disk_places.Places:
+    host = chosen.host if chosen is not None else None
+    return disk_places.list_places(board.stored, guest, host, options or MoveOptions())
 
 
 def _outcome(

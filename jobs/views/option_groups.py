@@ -10,7 +10,7 @@ from django import forms
 from jobs.options import OPTIONS, Group, Option, Value, find_option
 
 # These have places of their own in the dialog.
-_ELSEWHERE = {"kind", "persistent", "undefine_source", "storage"}
+_ELSEWHERE = {"kind", "persistent", "undefine_source", "storage", "storage_map", "remove_source_disks"}
 
 # Value of `stays`, title, help, and whether it is not for an offline move, which needs a persistent copy.
 STAYS_CHOICES = (

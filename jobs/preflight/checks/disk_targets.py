@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from hosts.facts.domain import DiskFacts
 from hosts.facts.storage import VolumeFacts
 from jobs.options import Storage
-from jobs.options.rules import is_confirmed
+from jobs.options.rules import may_overwrite
 from jobs.preflight.by_hand import anywhere
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.copies import copied, volume_there
-from jobs.preflight.disks import Sharing, destination_path, find_pool_at, folder_of, prove_sharing
+from jobs.preflight.disks import destination_path, find_pool_at, folder_of
 from jobs.preflight.findings import Commands, Fix, Severity
 from jobs.preflight.fixes import create_volume
+from jobs.preflight.places import find_mapping, find_place
 from jobs.preflight.registry import Said, check
 from jobs.preflight.say import blocker, facts_of, graded
 
@@ -31,8 +32,8 @@ def check_target_exists(context: PreflightContext) -> Iterator[Said]:
         return
     for disk in copied(context):
         path = destination_path(disk, context.options)
-        if not path or disk.type != "file":
-            continue
+        if not path or disk.type != "file" or find_mapping(disk, context.options) is not None:
+            continue  # of a place asked for by name disk.map-volume speaks
         volume = volume_there(context, path)
         if volume is not None:
             yield _overwritten(context, disk, volume)
@@ -49,7 +50,7 @@ def _overwritten(context: PreflightContext, disk: DiskFacts, volume: VolumeFacts
             evidence=evidence,
         )
     return graded(
-        not is_confirmed(context.options, context.guest.name),
+        not may_overwrite(context.options, context.guest.name),
         f"disk {disk.target}",
         f"{there} already has {volume.path}; libvirt would overwrite it without a word.",
         "Move that file away, or confirm with the guest's name that it may be overwritten.",
@@ -59,16 +60,15 @@ def _overwritten(context: PreflightContext, disk: DiskFacts, volume: VolumeFacts
 
 @check(
     "disk.top-layer-target",
-    title="For a copy of top layers the target image and its base exist on the destination",
-    source="measured: libvirt does not create them (code 84)",
+    title="For a copy of top layers their base exists on the destination, and the layer can be made there",
+    source="measured: libvirt does not create them (code 84); the product makes the top layer in a pool",
     waivable=False,
 )
 def check_top_layer_target(context: PreflightContext) -> Iterator[Said]:
     if context.options.storage is not Storage.COPY_INCREMENTAL:
         return
     for disk in copied(context):
-        own = destination_path(disk, context.options)
-        for path in (path for path in (own, *disk.backing_paths) if path.startswith("/")):
+        for path in _needed_paths(context, disk):
             if volume_there(context, path) is None:
                 yield blocker(
                     f"disk {disk.target}",
@@ -78,6 +78,15 @@ def check_top_layer_target(context: PreflightContext) -> Iterator[Said]:
                     fix=_target_volume(context, disk, path),
                     commands=_layer_by_hand(context, disk, path),
                 )
+
+
+def _needed_paths(context: PreflightContext, disk: DiskFacts) -> list[str]:
+    """The layers below, and the top one where no pool can make it on its base."""
+    own = destination_path(disk, context.options)
+    made = find_place(context.destination.facts, disk, context.options)
+    known = bool(disk.backing_formats) and len(disk.backing_formats) == len(disk.backing_paths)
+    paths = (*([] if made is not None and known else [own]), *disk.backing_paths)
+    return [path for path in paths if path.startswith("/")]
 
 
 def _target_volume(context: PreflightContext, disk: DiskFacts, path: str) -> Fix | None:
@@ -102,27 +111,3 @@ def _layer_by_hand(context: PreflightContext, disk: DiskFacts, path: str) -> tup
         return ()
     line = f"qemu-img create -f qcow2 {below}{shlex.quote(path)} {size}"
     return anywhere(context.destination, line)
-
-
-@check(
-    "disk.copy-onto-itself",
-    title="No disk is copied onto itself",
-    source="libvirt: qemuMigrationAnyCopyDisk does not ask whether a disk lies on shared storage",
-    waivable=False,
-    severities=(Severity.BLOCKER, Severity.WARNING),
-)
-def check_copy_onto_itself(context: PreflightContext) -> Iterator[Said]:
-    facts_of(context.source), facts_of(context.destination)
-    for disk in copied(context):
-        if destination_path(disk, context.options) != disk.source_path:
-            continue
-        proof = prove_sharing(context, disk)
-        if proof.sharing in {Sharing.SAME, Sharing.ASSUMED}:
-            yield graded(
-                proof.sharing is Sharing.SAME,
-                f"disk {disk.target}",
-                f"{disk.source_path or disk.network_source} is the same storage on both hosts: "
-                "the copy would be written over the original, or fail.",
-                "Take this disk out of the disks to copy.",
-                evidence=(("proof", proof.why),),
-            )

@@ -15,25 +15,28 @@ from jobs.preflight.disks import (
     folder_of,
 )
 from jobs.preflight.findings import Severity
+from jobs.preflight.places import find_mapping, find_pool_named
 from jobs.preflight.pools import pool_remedy
 from jobs.preflight.registry import NotEvaluated, Said, check
 from jobs.preflight.say import blocker, facts_of, gib, require_read
 
 
 def _pool_there(context: PreflightContext, disk: DiskFacts) -> PoolFacts | None:
-    """Where libvirt will create the file: a pool at exactly its folder, or of the same name for volume
+    """Where the copy will be made: the pool asked for, one at exactly its folder, or of the same name for volume
     disks."""
     facts = require_read(context.destination, "storage pools")
-    if disk.type == "volume":
-        return next((pool for pool in facts.pools if pool.name == disk.pool), None)
-    return find_pool_at(facts, folder_of(destination_path(disk, context.options)))
+    entry = find_mapping(disk, context.options)
+    if entry is not None or disk.type == "volume":
+        return find_pool_named(facts, entry.pool if entry is not None else disk.pool)
+    path = destination_path(disk, context.options)
+    return find_pool_at(facts, folder_of(path)) if path else None
 
 
 def _pool_here(context: PreflightContext, disk: DiskFacts) -> PoolFacts | None:
     """The source's pool that would do: its folder is the one the copy is to lie in."""
     facts = facts_of(context.source)
     if disk.type == "volume":
-        return next((pool for pool in facts.pools if pool.name == disk.pool), None)
+        return find_pool_named(facts, disk.pool)
     return find_pool_at(facts, folder_of(destination_path(disk, context.options)))
 
 
@@ -44,25 +47,53 @@ def _pool_here(context: PreflightContext, disk: DiskFacts) -> PoolFacts | None:
     waivable=False,
 )
 def check_pool_twin(context: PreflightContext) -> Iterator[Said]:
-    there = context.destination.name
     for disk in copied(context):
-        if disk.type not in {"file", "volume"}:
+        if find_mapping(disk, context.options) is not None:
+            yield from _check_mapped_pool(context, disk)
+        elif disk.type not in {"file", "volume"} and _pool_there(context, disk) is None:
             yield from _check_ready_target(context, disk)
-            continue
-        pool = _pool_there(context, disk)
-        place = disk.pool if disk.type == "volume" else folder_of(destination_path(disk, context.options))
-        if pool is None or not pool.active:
-            state = "not active" if pool is not None else "missing"
-            remedy = pool_remedy(context, _pool_here(context, disk), pool, place)
-            yield blocker(
-                f"disk {disk.target}",
-                f"{there} has no active storage pool {'named' if disk.type == 'volume' else 'for'} {place}, "
-                "so libvirt cannot create the copy.",
-                remedy.text,
-                evidence=((context.source.name, place), (there, state)),
-                fix=remedy.fix,
-                commands=remedy.commands,
-            )
+        else:
+            yield from _check_twin(context, disk)
+
+
+def _check_mapped_pool(context: PreflightContext, disk: DiskFacts) -> Iterator[Said]:
+    """A pool that was chosen by name is made by nobody: the choice may be a slip."""
+    pool, entry = _pool_there(context, disk), find_mapping(disk, context.options)
+    name, there = entry.pool if entry is not None else "", context.destination.name
+    if pool is None:
+        yield blocker(
+            f"disk {disk.target}",
+            f"{there} has no storage pool named {name}.",
+            "Choose one of its pools for this disk.",
+            evidence=((there, ", ".join(sorted(one.name for one in facts_of(context.destination).pools))),),
+        )
+    elif not pool.active:
+        remedy = pool_remedy(context, None, pool, name)
+        yield blocker(
+            f"disk {disk.target}",
+            f"The storage pool {name} on {there} is not active.",
+            remedy.text,
+            evidence=((there, "not active"),),
+            fix=remedy.fix,
+            commands=remedy.commands,
+        )
+
+
+def _check_twin(context: PreflightContext, disk: DiskFacts) -> Iterator[Said]:
+    there, pool = context.destination.name, _pool_there(context, disk)
+    if pool is not None and pool.active:
+        return
+    place = disk.pool if disk.type == "volume" else folder_of(destination_path(disk, context.options))
+    remedy = pool_remedy(context, _pool_here(context, disk), pool, place)
+    yield blocker(
+        f"disk {disk.target}",
+        f"{there} has no active storage pool {'named' if disk.type == 'volume' else 'for'} {place}, "
+        "so the copy cannot be created.",
+        remedy.text,
+        evidence=((context.source.name, place), (there, "not active" if pool is not None else "missing")),
+        fix=remedy.fix,
+        commands=remedy.commands,
+    )
 
 
 def _check_ready_target(context: PreflightContext, disk: DiskFacts) -> Iterator[Said]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from hosts.facts.device_paths import LOADER, NVRAM_TEMPLATE, NeededPath, needed_paths
-from jobs.options import Kind
+from jobs.options import Kind, Storage
 from jobs.preflight.context import PreflightContext
 from jobs.preflight.devices_xml import Presence, arriving_xml, identities_of, presence_of
 from jobs.preflight.disks import find_pool_above
 from jobs.preflight.findings import Severity
 from jobs.preflight.registry import NotEvaluated, Said, check
 from jobs.preflight.say import blocker, both, guest
+
+COPY_TPM: Final = (
+    "Start the guest and move it live, which takes it along: libvirt gives nobody its files, and a guest that seals "
+    "its disks with it would not start without them."
+)
 
 
 @check(
@@ -25,7 +31,8 @@ from jobs.preflight.say import blocker, both, guest
 def check_firmware(context: PreflightContext) -> Iterator[Said]:
     if context.options.kind is Kind.OFFLINE:
         yield from _left_behind(context)
-        return
+        if context.options.storage is Storage.SHARED:
+            return
     for needed in needed_paths(arriving_xml(context)):
         if needed.part == LOADER or (needed.part == NVRAM_TEMPLATE and not _has_variables(context)):
             yield from _image(context, needed)
@@ -60,17 +67,24 @@ def _image(context: PreflightContext, needed: NeededPath) -> Iterator[Said]:
 
 
 def _left_behind(context: PreflightContext) -> Iterator[Said]:
-    facts = context.guest.facts
-    left = [facts.nvram] if facts.nvram and not _is_shared(context, facts.nvram) else []
-    emulated = any(device.kind == "tpm" and device.type != "passthrough" for device in facts.devices)
-    left += ["the state of its TPM"] if emulated else []
-    for what in left:
-        yield blocker(
-            guest(context),
-            f"An offline move does not take {what} along.",
-            "Move the guest live, or copy it by hand before it is started there.",
-            evidence=((context.source.name, what),),
+    """Where disks are copied, the file of the variables is a file like them. The state of a TPM lies in a folder that
+    libvirt lets nobody read."""
+    facts, copies = context.guest.facts, context.options.storage is not Storage.SHARED
+    if facts.nvram and not copies and not _is_shared(context, facts.nvram):
+        yield _stays(
+            context, facts.nvram, "Copy its disks too, which takes them along, or move the guest live."
         )
+    if any(device.kind == "tpm" and device.type != "passthrough" for device in facts.devices):
+        yield _stays(context, "the state of its TPM", COPY_TPM)
+
+
+def _stays(context: PreflightContext, what: str, remedy: str) -> Said:
+    return blocker(
+        guest(context),
+        f"An offline move does not take {what} along.",
+        remedy,
+        evidence=((context.source.name, what),),
+    )
 
 
 def _is_shared(context: PreflightContext, path: str) -> bool:

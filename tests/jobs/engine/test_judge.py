@@ -227,6 +227,14 @@ ROWS: list[tuple[str, Observation, Observation, Intent, Verdict, tuple[Action, .
         MOVED,
         (Action.UNDEFINE_SOURCE,),
     ),
+    (
+        "offline, its files were not all copied",
+        seen("shut off/shutdown"),
+        seen("shut off/"),
+        dataclasses.replace(OFFLINE, destination_defined_before=True, call_made=False),
+        NOT_MOVED,
+        (),
+    ),
     ("offline, lost", ABSENT, ABSENT, OFFLINE, OPERATOR, ()),
     ("offline, silent", seen("shut off/"), SILENT, OFFLINE, UNKNOWN, (Action.WAIT,)),
     ("offline, started meanwhile", RUNS, seen("shut off/"), OFFLINE, OPERATOR, ()),
@@ -299,6 +307,7 @@ INTENTS = st.builds(
     was_paused=st.booleans(),
     destination_defined_before=st.sampled_from([None, True, False]),
     call_succeeded=st.booleans(),
+    call_made=st.booleans(),
 )
 CHANGING = frozenset(Action) - {Action.WAIT}
 

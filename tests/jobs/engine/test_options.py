@@ -29,6 +29,8 @@ from jobs.options.table import VIRSH_ONLY
 
 # What client-side options become: virsh acts on them itself.
 CLIENT_SIDE = {"timeout_s", "timeout_action", "postcopy_after_precopy"}
+# What this product does around libvirt's call, and virsh has no word for.
+OUR_OWN = {"storage_map", "reuse_volumes", "remove_source_disks"}
 
 
 def virsh_words(option) -> set[str]:
@@ -72,7 +74,7 @@ def test_every_row_says_what_it_is_and_does_something():
         assert option.help.endswith(".")
         assert option.kinds
         acts = option.flag or option.parameter or any(choice.flags for choice in option.choices)
-        assert bool(acts) != (option.field in CLIENT_SIDE)
+        assert bool(acts) != (option.field in CLIENT_SIDE | OUR_OWN)
         if option.value is Value.NUMBER:
             assert option.minimum is not None
             assert option.maximum is not None
@@ -102,8 +104,30 @@ BROKEN = [
     ("offline-not-tunnelled", {**OFFLINE, **TUNNEL}),
     ("undefine-without-persistent", {"persistent": False}),
     ("undefine-without-persistent", {"persistent": False, "confirmed_name": "Web01"}),
-    ("not-of-this-kind", {**OFFLINE, **COPY}),
-    ("not-of-this-kind", {**OFFLINE, "bandwidth_mib_per_s": 10}),
+    ("not-of-this-kind", {**OFFLINE, **COPY, "synchronous_writes": True}),
+    ("offline-copies-whole-disks", {**OFFLINE, "storage": Storage.COPY_INCREMENTAL}),
+    ("storage-map-needs-copy", {"storage_map": ("vda=fast",)}),
+    ("reuse-volumes-needs-copy", {"reuse_volumes": True}),
+    ("remove-source-disks-needs-copy", {"remove_source_disks": True}),
+    ("remove-source-disks-needs-undefine", {**COPY, "remove_source_disks": True, "undefine_source": False}),
+    ("remove-source-disks", {**COPY, "remove_source_disks": True}),
+    ("storage-map-disk-twice", {**COPY, "storage_map": ("vda=fast", "vda=slow/x")}),
+    ("storage-map-place-twice", {**COPY, "storage_map": ("vda=fast/x", "vdb=fast/x")}),
+    ("storage-map-needs-copied-disk", {**COPY, "migrate_disks": ("vdb",), "storage_map": ("vda=fast",)}),
+    (
+        "storage-map-excludes-destination-xml",
+        {**COPY, "storage_map": ("vda=fast",), "destination_xml": "<domain/>"},
+    ),
+    ("value", {**COPY, "storage_map": ("vda",)}),
+    ("value", {**COPY, "storage_map": ("=fast",)}),
+    ("value", {**COPY, "storage_map": ("vda=fast/",)}),
+    ("value", {**COPY, "storage_map": ("vda=fast/../x",)}),
+    ("value", {**COPY, "storage_map": ("vda=fast/..",)}),
+    ("value", {**COPY, "storage_map": ("vda=fast/a\nb",)}),
+    ("value", {**COPY, "storage_map": ("VDA=fast",)}),
+    ("value", {**COPY, "storage_map": ("vda=fast/" + "x" * 256,)}),
+    ("offline-bandwidth-needs-copy", {**OFFLINE, "bandwidth_mib_per_s": 10}),
+    ("not-of-this-kind", {**OFFLINE, "parallel": True}),
     ("not-of-this-kind", {**OFFLINE, "suspend": True}),
     ("not-of-this-kind", {**OFFLINE, "tls": True}),
     ("not-of-this-kind", {"kind": Kind.NON_LIVE, "postcopy": True}),

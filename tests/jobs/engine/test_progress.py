@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hosts.facts.jobstats import JobStats
-from jobs.engine.progress import NoEta, ProgressSample, Step, advance_progress, confirming_sample
+from jobs.engine.progress import DiskCopy, NoEta, ProgressSample, Step, advance_progress, confirming_sample
 
 MIB = 2**20
 
@@ -28,7 +28,9 @@ def stats(**changes) -> JobStats:
 
 def sample(previous: ProgressSample | None = None, elapsed_ms: int = 1000, **changes) -> ProgressSample:
     hints = {
-        name: changes.pop(name) for name in ("postcopy", "switching", "guest_memory_bytes") if name in changes
+        name: changes.pop(name)
+        for name in ("postcopy", "switching", "guest_memory_bytes", "disks")
+        if name in changes
     }
     return advance_progress(previous, stats(**changes), elapsed_ms, **hints)
 
@@ -161,3 +163,15 @@ def test_any_figures_make_a_progress_that_only_goes_forward(moments):
             assert now.elapsed_ms >= previous.elapsed_ms
             assert now.pass_number >= previous.pass_number
         previous = now
+
+
+def test_the_copy_of_a_disk_never_goes_backwards_and_stays_when_its_job_is_over():
+    first = sample(disks=(DiskCopy("vda", 40, 100), DiskCopy("vdb", 5, 50)))
+    again = sample(first, 2000, disks=(DiskCopy("vda", 30, 120),))
+    assert again.disks == (DiskCopy("vda", 40, 120), DiskCopy("vdb", 5, 50))
+    assert confirming_sample(sample(again, 3000), 4000).disks == again.disks
+    assert [disk.percent for disk in again.disks] == [33, 10]
+
+
+def test_a_disk_of_no_size_is_no_division():
+    assert DiskCopy("vda", 0, 0).percent == 0

@@ -39,6 +39,7 @@ VDPA = (
 LOADER = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 NVRAM = "/var/lib/libvirt/qemu/nvram/web01_VARS.fd"
 UEFI = f"<os><loader readonly='yes' type='pflash'>{LOADER}</loader><nvram>{NVRAM}</nvram></os>"
+CARRIED = {"kind": "offline", "storage": "copy-all"}  # with its files
 LOG = "<serial type='file'><source path='/srv/logs/web01.log'/></serial>"
 
 
@@ -228,6 +229,18 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
     ),
     ("firmware.nvram", "no firmware there", B, told(rest=UEFI, peer_probe=seen(here=(LOADER,)))),
     ("firmware.nvram", "firmware of another size", B, resized()),
+    (
+        "firmware.nvram",
+        "firmware of a guest whose files are copied",
+        B,
+        told_offline(rest=UEFI, options=CARRIED, peer_probe=seen(here=(LOADER,))),
+    ),
+    (
+        "firmware.nvram",
+        "state of a TPM, copied or not",
+        B,
+        told_offline(TPM, options=CARRIED),
+    ),
     ("firmware.nvram", "variables, both asked", B, told_offline(rest=UEFI, peer_probe=seen(here=(NVRAM,)))),
     ("security.sev-tdx", "SEV", B, told(rest="<launchSecurity type='sev'/>")),
     ("security.sev-tdx", "TDX, offline", W, told_offline(rest="<launchSecurity type='tdx'/>")),

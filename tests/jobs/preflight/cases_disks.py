@@ -19,6 +19,7 @@ from tests.jobs.builders import (
     pool,
     probe,
     reading,
+    status,
     volume,
     with_facts,
 )
@@ -32,6 +33,8 @@ from tests.jobs.preflight.situations import (
     with_pages,
     writing,
 )
+
+OTHER_PATH = LOCAL_PATH.replace("web01", "other")
 
 B, W, I = Severity.BLOCKER, Severity.WARNING, Severity.INFO  # noqa: E741
 
@@ -115,6 +118,19 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
             destination_reading=reading(volumes={"/dev/vg/web01": None}),
         ),
     ),
+    (
+        "disk.layers",
+        "no pool for the base",
+        B,
+        copying(
+            options={"kind": "offline"},
+            guest=guest(
+                domain(disks=(disk(source_path=LOCAL_PATH),)),
+                status=status("shut off/shutdown"),
+                extra={"layers.vda": "/srv/bases/debian.qcow2"},
+            ),
+        ),
+    ),
     ("disk.space", "full", B, copying(disk_capacity_bytes={"vda": 51 * GIB})),
     ("disk.space", "planned moves", B, copying(planned_storage_bytes={"local": 45 * GIB})),
     (
@@ -142,6 +158,50 @@ CASES: list[tuple[str, str, Severity, PreflightContext]] = [
         ),
     ),
     ("disk.top-layer-target", "no target", B, copying(options={"storage": "copy-incremental"})),
+    ("disk.map-format", "a disk that is not copied", B, copying(options={"storage_map": ["vdx=local"]})),
+    (
+        "disk.map-format",
+        "a network pool makes none",
+        B,
+        with_facts(
+            copying(options={"storage_map": ["vda=ceph"]}),
+            "destination",
+            pools=(pool(name="ceph", type="rbd"),),
+        ),
+    ),
+    (
+        "disk.map-volume",
+        "taken",
+        B,
+        copying(
+            options={"storage_map": ["vda=local/other.qcow2"]},
+            destination_reading=reading(volumes={OTHER_PATH: volume(OTHER_PATH)}),
+        ),
+    ),
+    (
+        "disk.map-volume",
+        "taken, reused on purpose",
+        W,
+        copying(
+            options={"storage_map": ["vda=local/other.qcow2"], "reuse_volumes": True},
+            destination_reading=reading(volumes={OTHER_PATH: volume(OTHER_PATH)}),
+        ),
+    ),
+    (
+        "disk.remove-source",
+        "said before it is done",
+        W,
+        copying(options={"remove_source_disks": True, "confirmed_name": "web01"}),
+    ),
+    (
+        "disk.remove-source",
+        "shared file system",
+        B,
+        copying(
+            options={"remove_source_disks": True, "confirmed_name": "web01"},
+            peer_probe=probe(file_systems={LOCAL_PATH: "nfs"}),
+        ),
+    ),
     ("disk.copy-onto-itself", "shared pool", B, context(options=SHARED_COPY)),
     (
         "disk.copy-onto-itself",

@@ -118,14 +118,13 @@ def test_target_of_a_single_layer_is_created():
 
 def test_target_of_a_layer_is_created_by_hand_on_its_base():
     layered = disk(source_path=LOCAL_PATH, backing_paths=("/base.qcow2",), backing_formats=("qcow2",))
-    found = only(
-        copying(
-            guest=guest(domain(disks=(layered,))),
-            options=INCREMENTAL,
-            destination_reading=reading(volumes={LOCAL_PATH: None, "/base.qcow2": volume("/base.qcow2")}),
-        ),
-        "disk.top-layer-target",
+    base = copying(
+        guest=guest(domain(disks=(layered,))),
+        options=INCREMENTAL,
+        destination_reading=reading(volumes={LOCAL_PATH: None, "/base.qcow2": volume("/base.qcow2")}),
     )
+    assert "disk.top-layer-target" not in {found.id for found in run_checks(base)}
+    found = only(with_facts(base, "destination", pools=(pool(),)), "disk.top-layer-target")
     assert found.fix is None
     assert lines_of(found) == [
         f"qemu-img create -f qcow2 -b /base.qcow2 -F qcow2 {LOCAL_PATH} {8 * GIB}",
