@@ -99,7 +99,18 @@ const intoMain = (ctx) => ctx?.target === main;
 // What a person waits for: a page, or a dialog that opens.
 const isShown = (ctx) => intoMain(ctx) || ctx?.target === dialog;
 
-document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
+// A form on its way is not sent twice, and not overtaken by its own live preview (data-quiet), which would cancel it.
+function overtakes({ sourceElement, request }) {
+  const form = sourceElement?.closest?.("form");
+  if (!form || request.method !== "POST") return false;
+  if ("sending" in form.dataset) return sourceElement === form || Boolean(sourceElement.closest("[data-quiet]"));
+  if (sourceElement === form) form.dataset.sending = "";
+  return false;
+}
+
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = event.detail;
+  if (overtakes(ctx)) return event.preventDefault();
   // data-send="a b": of the enclosing form only these fields leave the page; data-withhold="a b": all but these, its secrets.
   const withheld = ctx.sourceElement?.dataset?.withhold?.split(" ") ?? [];
   if (ctx.request.body instanceof FormData) for (const name of withheld) ctx.request.body.delete(name);
@@ -110,6 +121,7 @@ document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
   if (isShown(ctx)) { loads += 1; shell.dataset.loading = ""; }
 });
 document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+  delete ctx.sourceElement?.dataset?.sending;
   if (isShown(ctx) && (loads = Math.max(0, loads - 1)) === 0) delete shell.dataset.loading;
 });
 document.addEventListener("htmx:before:response", (event) => {

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.screens import tree_guest
 from tests.lab import Lab, LabGuest
 
 
-def create_shown(lab: Lab, page: Page, host: str, name: str, *, start: bool = True) -> LabGuest:
-    """A guest that the open page already shows on that host."""
-    guest = lab.create_guest(host, name, start=start)
+def create_shown(lab: Lab, page: Page, host: str, name: str, *, start: bool = True, **how: Any) -> LabGuest:
+    """A guest that the open page already shows on that host. `how` goes to Lab.create_guest."""
+    guest = lab.create_guest(host, name, start=start, **how)
     state = "running" if start else "shut off"
     expect(tree_guest(page, name, host)).to_have_attribute("aria-label", f"{name}, {state}")
     return guest

@@ -97,6 +97,31 @@ def test_values_are_asked_for_as_soon_as_the_path_differs(still_lab, no_template
     expect(page.get_by_label("Path on mercury")).to_have_value("/srv/a")
 
 
+def test_form_on_its_way_is_not_overtaken_by_its_own_preview(still_lab, no_templates, page):
+    open_new(page, "dir")
+    expect(page.locator("#id_xml")).to_have_value(re.compile("<pool"))
+    page.clock.install()
+    held, previews = [], []
+    page.route("**/storage/templates/add/", lambda route: held.append(route))  # noqa: PLW0108 (Playwright wants a function)
+    page.on("request", lambda request: previews.append(request) if "/preview/" in request.url else None)
+    with page.expect_request("**/storage/templates/add/"):
+        page.evaluate(
+            """() => {
+                for (const [name, text] of [["name", "quick"], ["target_path", "/srv/quick"]]) {
+                    const field = document.getElementById(`id_pool-${name}`);
+                    field.value = text;
+                    field.dispatchEvent(new Event("input", { bubbles: true }));
+                }
+                document.getElementById("template-form").requestSubmit();
+            }"""
+        )
+    page.clock.run_for(2000)  # the preview's time comes while the form is on its way
+    page.evaluate("() => document.getElementById('template-form').requestSubmit()")  # and a second press
+    held[0].continue_()
+    expect(page.locator("#page-template h1")).to_have_text("quick")
+    assert (len(held), previews) == (1, [])
+
+
 def test_template_reaches_two_hosts_and_changes_nothing_the_second_time(clean_lab, no_templates, page):
     open_new(page, "dir")
     fill(page, "name", "templated")
