@@ -148,3 +148,20 @@ def test_two_disks_are_both_brought(site: OfflineSite) -> None:
     check_moved(site, row)
     assert {path: site.checksum("jupiter", path) for path in sums} == sums
     assert row.progress_data["disk_total_bytes"] == 2 * (64 + 32) * 2**20
+
+
+@pytest.mark.parametrize(("asked", "told"), [("jupiter", True), ("mercury", False)])
+def test_destination_takes_the_checksum_itself_where_it_can_be_asked(
+    site: OfflineSite, asked: str, told: bool
+) -> None:
+    """A login that leads to the wrong machine finds a file of the same name and contents there, and is not believed."""
+    guest = site.make_guest()
+    path = str(guest.disk_path)
+    site.write(path, 9, 3)
+    before = site.checksum("mercury", path)
+    site.console.set_host("jupiter", probe_address=f"ssh://root@{site.hosts[asked].address}")
+    row = site.move(guest, **COPYING)
+    check_moved(site, row)
+    assert site.checksum("jupiter", path) == before == row.volumes_data[0]["checksum"].removeprefix("sha256:")
+    assert row.volumes_data[0]["told_by_host"] == told
+    assert site.checksum("mercury", path) == before

@@ -7,6 +7,7 @@ UNPROVEN: dict[str, str] = {
     "cpu.invtsc": "libvirt starts no guest with an invariant counter on a host without one, and this one has none",
     "cpu.tsc-frequency": f"{ONE_MACHINE}, so that a frequency the destination cannot give starts nowhere",
     "disk.cache-unsafe": "libvirt refuses only with a QEMU older than 4.0",
+    "disk.layers": "said of offline moves with disks, whose images the product itself copies; libvirt copies none",
     "disk.map-format": "of the product's own making: libvirt is given volumes that are there",
     "disk.map-volume": "of the product's own making: libvirt is given volumes that are there",
     "disk.remove-source": "said before the product itself removes files; libvirt removes none",
