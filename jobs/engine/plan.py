@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from jobs.engine.defaults import effective_options
 from jobs.engine.destination_xml import ListenRewrite, Rewrites, plan_listen_rewrites, render_destination_xml
 from jobs.engine.order import build_order
 from jobs.engine.storage_map import DiskRewrite, plan_disk_rewrites, plan_volumes
-from jobs.engine.virsh_line import render_virsh_line, render_volume_line
+from jobs.engine.virsh_line import render_carrying_lines, render_virsh_line, render_volume_line
 from jobs.engine.volumes import PlannedVolume
 from jobs.options import Control, Kind, MoveOptions, Storage, dump_options, parse_options
 from jobs.preflight.context import PreflightContext
@@ -127,20 +127,30 @@ def build_plan(context: PreflightContext, *, source_uri: str, destination_uri: s
 def _render_lines(context: PreflightContext, uris: tuple[str, str, str], options: MoveOptions) -> str:
     """The line, after those that make what libvirt does not make by itself."""
     source_uri, destination_uri, peer = uris
+    name = virsh_name(context.guest)
     changed = {rewrite.target for rewrite in plan_disk_rewrites(context) if rewrite.type}
+    move = render_virsh_line(name, source_uri, peer, options, changed=bool(changed))
+    if options.kind is Kind.OFFLINE:
+        return "\n".join([*_carry_files(context, uris), move])
     lines = [
         render_volume_line(destination_uri, volume)
         for volume in plan_volumes(context)
         if not volume.reuse and _virsh_must_make(options, volume, volume.target in changed)
     ]
-    name = virsh_name(context.guest)
-    return "\n".join([*lines, render_virsh_line(name, source_uri, peer, options, changed=bool(changed))])
+    return "\n".join([*lines, move])
+
+
+def _carry_files(context: PreflightContext, uris: tuple[str, str, str]) -> Iterator[str]:
+    """Of a guest that is shut off libvirt itself carries no file. Those in no pool virsh cannot reach by a name."""
+    source_uri, destination_uri, _ = uris
+    for volume in plan_volumes(context):
+        if volume.pool and not volume.reuse:
+            yield from render_carrying_lines(source_uri, destination_uri, volume)
 
 
 def _virsh_must_make(options: MoveOptions, volume: PlannedVolume, moved_elsewhere: bool) -> bool:
-    """libvirt makes whole copies in a pool of the same folder, no others; of a guest that is shut off it carries no
-    disk at all."""
-    if options.kind is Kind.OFFLINE or not volume.capacity_bytes:
+    """libvirt makes whole copies in a pool of the same folder, no others."""
+    if not volume.capacity_bytes:
         return False
     return moved_elsewhere or options.storage is Storage.COPY_INCREMENTAL
 

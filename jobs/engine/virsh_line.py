@@ -51,6 +51,18 @@ def render_volume_line(destination_uri: str, volume: PlannedVolume) -> str:
     return shlex.join(words)
 
 
+def render_carrying_lines(source_uri: str, destination_uri: str, volume: PlannedVolume) -> tuple[str, str]:
+    """Makes a file at the destination and fills it with the source's: whole images, whatever format is in them.
+
+    -q, because virsh would end the contents with a line feed of its own; --sparse cannot write into a pipe.
+    """
+    here, there = ["virsh", "-q", "-c", source_uri], ["virsh", "-q", "-c", destination_uri]
+    made = [*there, "vol-create-as", f"--pool={volume.pool}", f"--name={volume.name}", "0", "--format", "raw"]
+    read = [*here, "vol-download", volume.source_path, "/dev/stdout"]
+    write = [*there, "vol-upload", f"--pool={volume.pool}", f"--vol={volume.name}", "/dev/stdin"]
+    return shlex.join(made), f"{shlex.join(read)} | {shlex.join(write)}"
+
+
 def virsh_notes(options: MoveOptions) -> tuple[str, ...]:
     """What must be known beside the line: where it differs from what this product does."""
     return tuple(_list_notes(options))
@@ -63,7 +75,7 @@ def _list_notes(options: MoveOptions) -> Iterator[str]:
     if options.timeout_s is not None or options.postcopy_after_precopy:
         yield "virsh must stay running: it is virsh itself that acts after the time or the first pass."
     if options.kind is Kind.OFFLINE and options.storage is not Storage.SHARED:
-        yield "virsh moves the definition only; this product copies and compares the files before."
+        yield "This product also keeps holes, compares what it has copied, and brings UEFI variables along."
     if options.undefine_source:
         yield "virsh removes the source's definition at once, this product after it has seen the guest there."
 

@@ -7,7 +7,9 @@ remove exactly what it made and nothing else.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 
 class VolumeState(enum.StrEnum):
@@ -41,3 +43,31 @@ class PlannedVolume:
     backing_format: str = ""
     reuse: bool = False  # there already and right
     shown: str = ""  # the disk in people's words
+
+
+_SEEN: Final = {
+    VolumeState.VERIFIED: "{host}: {shown} lies in the pool {pool} and was compared with the source's, {checksum}.",
+    VolumeState.CREATED: "{host}: {shown} lies in the pool {pool}, where libvirt copied it.",
+    VolumeState.REUSED: "{host}: {shown} lies in a volume of the pool {pool} that was there already.",
+}
+
+
+def describe_arrived(
+    entries: Iterable[Mapping[str, Any]], source: str, destination: str, *, removed: bool
+) -> tuple[str, ...]:
+    """What is said of the disks of a guest that was moved: where each lies now, and that the source still has its own
+    (`removed`: it was asked to remove them). `entries` are those of Migration.volumes_data."""
+    entries = list(entries)
+    there = [
+        _SEEN[state].format(
+            host=destination, shown=entry["shown"] or entry["name"], pool=entry["pool"] or "of its folder",
+            checksum=entry.get("checksum") or "no checksum taken",
+        )
+        for entry in entries
+        if (state := VolumeState(entry["state"])) in _SEEN
+    ]  # fmt: skip
+    if not there or removed:
+        return tuple(there)
+    paths = ", ".join(sorted({entry["source_path"] for entry in entries if entry["source_path"]}))
+    kept = f"{source}: keeps what was copied, {paths}; it is used by this guest no more."
+    return (*there, kept)

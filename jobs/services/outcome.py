@@ -18,6 +18,7 @@ from jobs.engine.judgement import Judgement, Verdict
 from jobs.engine.observation import Absent, Observation, Seen, Unreachable, describe
 from jobs.engine.phases import Phase, can_advance
 from jobs.engine.plan import Plan
+from jobs.engine.volumes import describe_arrived
 from jobs.models import Migration, Transition
 from jobs.options import Kind, Storage
 from jobs.preflight.findings import Finding
@@ -270,12 +271,22 @@ def _common(migration: Migration, end: Conclusion, leftovers: list[str]) -> dict
         "verified_data": [
             _verify(migration.source_name, end.both.source.observation),
             _verify(migration.destination_name, end.both.destination.observation),
+            *_disks_there(migration, end),
         ],
         "leftovers_data": leftovers,
         "duration_ms": elapsed if elapsed is not None else end.elapsed_ms or migration.duration_ms,
         "downtime_ms": completed.downtime_ms if completed is not None else migration.downtime_ms,
         "statistics_data": to_data(completed) if completed is not None else migration.statistics_data,
     }
+
+
+def _disks_there(migration: Migration, end: Conclusion) -> tuple[str, ...]:
+    if end.judgement.verdict is not Verdict.MOVED:
+        return ()
+    return describe_arrived(
+        migration.volumes_data, migration.source_name, migration.destination_name,
+        removed=end.plan.options.remove_source_disks,
+    )  # fmt: skip
 
 
 def _asked(migration: Migration, both: BothHosts) -> str:

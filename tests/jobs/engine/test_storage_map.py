@@ -192,8 +192,15 @@ def test_what_libvirt_makes_by_itself_is_no_line():
     assert len(lines(there())) == 1
 
 
-def test_of_a_guest_that_is_shut_off_virsh_takes_the_definition_alone():
+def test_of_a_guest_that_is_shut_off_virsh_carries_each_file_before_its_definition():
     context = shut_off(options={"storage": "copy-all"}, disk_capacity_bytes={"vda": GIB})
-    (line,) = lines(context)
-    assert "--copy-storage-all" not in line
-    assert "--offline" in line
+    made, carried, move = lines(context)
+    volume = plan_volumes(context)[0]
+    there = "virsh -q -c qemu+tcp://b/system"
+    assert made == f"{there} vol-create-as --pool={volume.pool} --name={volume.name} 0 --format raw"
+    assert carried == (
+        f"virsh -q -c qemu+tcp://a/system vol-download {volume.source_path} /dev/stdout | "
+        f"{there} vol-upload --pool={volume.pool} --vol={volume.name} /dev/stdin"
+    )
+    assert "--copy-storage-all" not in move
+    assert "--offline" in move

@@ -11,7 +11,8 @@ import pytest
 
 from hosts.facts.domain import parse_domain
 from jobs.engine.destination_xml import plan_listen_rewrites, render_destination_xml
-from jobs.engine.virsh_line import XML_FILES, render_virsh_arguments
+from jobs.engine.virsh_line import XML_FILES, render_carrying_lines, render_virsh_arguments
+from jobs.engine.volumes import PlannedVolume
 from jobs.options import Control, Kind, MoveOptions, Storage, check_options
 from tests.lab import Lab
 from tests.lab.guest import LabGuest
@@ -245,3 +246,16 @@ def test_a_console_bound_to_the_source_listens_at_the_destination(lab: Lab, cons
         assert f"'{mercury.address}'" not in there
         assert f"'{jupiter.address}'" in there
         assert "s3cret" in there
+
+
+def test_lines_for_a_guest_that_is_shut_off_carry_its_image_byte_for_byte(lab: Lab) -> None:
+    guest = lab.create_guest("mercury", "line-off", pool="local", disk_format="qcow2", start=False)
+    here, there = lab.hosts["mercury"], lab.hosts["jupiter"]
+    path = str(guest.disk_path)
+    volume = PlannedVolume("vda", 0, path, "local", "carried by hand.qcow2", "", "qcow2", 64 * 2**20)
+    for line in render_carrying_lines(here.uri("tcp"), there.uri("tcp"), volume):
+        subprocess.run(["sh", "-c", line], check=True, timeout=60)
+    carried = there.path(path).with_name(volume.name)
+    assert carried.read_bytes() == here.path(path).read_bytes()
+    carried.unlink()
+    lab.remove_guest(guest)
