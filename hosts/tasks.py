@@ -9,9 +9,10 @@ from datetime import timedelta
 from celery import shared_task
 from django.core.cache import cache
 
-from hosts.models import Guest, Host
+from hosts.models import Guest, Host, PoolTemplate
 from hosts.services import (
     contents,
+    drift,
     host_pairs,
     inventory,
     pairs,
@@ -74,6 +75,13 @@ def read_contents_task(host_id: int, pool_name: str) -> None:
     host = Host.objects.filter(pk=host_id, enabled=True).first()
     if host is not None:
         contents.read_contents(host, pool_name)
+
+
+@shared_task(queue="control", time_limit=60, ignore_result=True)
+def read_template_hosts(template_id: int, anew: int = 0) -> None:
+    template = PoolTemplate.objects.filter(pk=template_id).first()
+    if template is not None:
+        drift.read_hosts(template, anew=bool(anew))
 
 
 @shared_task(queue="control", time_limit=30, ignore_result=True)

@@ -73,6 +73,7 @@ urlpatterns = [
     path("storage/templates/import/", template_imports.import_template, name="template_import"),
     path("storage/templates/import/<int:pk>/", template_imports.import_pool, name="template_import_pool"),
     path("storage/templates/<int:pk>/", templates.show_template, name="template"),
+    path("storage/templates/<int:pk>/guests/", templates.list_guests, name="template_guests"),
     path("storage/templates/<int:pk>/edit/", template_forms.edit_template, name="template_edit"),
     path("storage/templates/<int:pk>/delete/", templates.remove_template, name="template_delete"),
     path("storage/templates/<int:pk>/refresh/", templates.refresh_template, name="template_refresh"),

@@ -30,7 +30,7 @@ class OfflineCopy:
         lab.hosts[HERE].virsh("pool-refresh", "local")
         self.xml = lab.hosts[HERE].virsh("dumpxml", name)
         self.size_bytes = lab.hosts[HERE].path(self.path).stat().st_size
-        self.parts: dict[str, list[float]] = {"of that copying": [], "of that reading back": []}
+        self.parts: dict[str, list[float]] = {"of that copying": [], "of that comparing": []}
 
     def by_virsh(self) -> float:
         started = time.monotonic()
@@ -43,7 +43,7 @@ class OfflineCopy:
         took_s = move(self.product, self.guest.name, HERE, THERE, kind="offline", storage="copy-all")
         (volume,) = read_volumes(self.product)
         self.parts["of that copying"].append(volume["copied_ms"] / 1000)
-        self.parts["of that reading back"].append(volume["verified_ms"] / 1000)
+        self.parts["of that comparing"].append(volume["verified_ms"] / 1000)
         self._compare()
         self._come_back()
         return took_s

@@ -121,7 +121,7 @@ def _port_error(address: ConnectionAddress, host: str, port: int, error: OSError
 def _listen_remedy(address: ConnectionAddress, port: int) -> str:
     units = {"tcp": "libvirtd-tcp.socket", "tls": "libvirtd-tls.socket"}
     unit = units.get(address.effective_transport, "ssh")
-    return f"On the host: systemctl enable --now {unit}   Then check: ss -ltn 'sport = :{port}'"
+    return f"On the host: systemctl enable --now {unit}\nThen check: ss -ltn 'sport = :{port}'"
 
 
 def _firewall_remedy(address: ConnectionAddress, port: int) -> str:

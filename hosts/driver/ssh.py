@@ -37,11 +37,24 @@ def run_on_host(
 ) -> Answer:
     """Run `command` (quoted for the remote shell) with `script` as its standard input, sent when the command has
     written `wait_for`. Never raises for what the host does; OSError when there is no ssh program."""
+    process = start_on_host(material, command)
+    timer = threading.Timer(timeout_s, end, [process])
+    timer.start()
+    try:
+        return _answer(process, script, wait_for.encode())
+    finally:
+        timer.cancel()
+        end(process)
+        process.wait()
+
+
+def start_on_host(material: Material, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """`command`, quoted for the remote shell, with pipes. Raises OSError when there is no ssh program."""
     address = material.address
     arguments = ["ssh", *material.ssh_arguments, "-T", "-p", str(address.effective_port or 22)]
     arguments += ["-l", address.user] if address.user else []
     # A process group of its own, so that nothing it starts outlives the time limit.
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*arguments, "--", address.host, " ".join(map(shlex.quote, command))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -49,14 +62,6 @@ def run_on_host(
         env={**os.environ, "LC_ALL": "C"},
         start_new_session=True,
     )
-    timer = threading.Timer(timeout_s, _end, [process])
-    timer.start()
-    try:
-        return _answer(process, script, wait_for.encode())
-    finally:
-        timer.cancel()
-        _end(process)
-        process.wait()
 
 
 def _answer(process: subprocess.Popen[bytes], script: str, wait_for: bytes) -> Answer:
@@ -91,10 +96,11 @@ def _read_until(output: io.BufferedReader, wanted: bytes) -> bytes:
 
 def _end_if_still_talking(process: subprocess.Popen[bytes], text: str) -> None:
     if len(text.encode()) >= MAX_ANSWER_BYTES:
-        _end(process)
+        end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """With everything that it started. What runs on the host ends when it next writes."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

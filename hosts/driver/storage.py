@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from hosts.driver import (
+    limits,
     storage_copies,
     storage_folders,
     storage_pools,
@@ -19,7 +20,17 @@ from hosts.driver import (
 )
 from hosts.facts.storage import VolumeFacts
 from hosts.ports import Change
-from hosts.storage_ports import Piece, PoolReading, SecretOrder, StoragePort, VolumeOrder, WipeAlgorithm
+from hosts.storage_ports import (
+    Piece,
+    PoolReading,
+    Preallocation,
+    SecretOrder,
+    StoragePort,
+    VolumeOrder,
+    WipeAlgorithm,
+)
+
+T = TypeVar("T")
 
 
 class Storage(StoragePort):
@@ -27,7 +38,8 @@ class Storage(StoragePort):
 
     The packets of a stream share the connection's one socket with everything else: other calls are answered, but
     later while it flows (60 ms instead of 12, measured), so long copies have a connection of their own. A host that is
-    lost is noticed by the connection's keepalive.
+    lost is noticed by the connection's keepalive. One whose storage waits without end is given up after a limit; what
+    lasts as long as its volume is large (a clone, a wipe, a preallocation, a stream) has none.
     """
 
     def __init__(self, virt: Callable[[], Any], host: str) -> None:
@@ -38,63 +50,75 @@ class Storage(StoragePort):
     def _virt(self) -> Any:
         return self._connection()
 
+    def _ask(self, act: Callable[..., T], *words: Any) -> T:
+        virt = self._virt
+        answer: T = limits.ask(self._host, lambda: act(virt, self._host, *words))
+        return answer
+
+    def _change(self, act: Callable[..., Change], *words: Any, **more: Any) -> Change:
+        virt = self._virt
+        answer: Change = limits.change(self._host, lambda: act(virt, self._host, *words, **more))
+        return answer
+
     def read_pools(self) -> tuple[PoolReading, ...]:
-        return storage_pools.read_pools(self._virt, self._host)
+        return self._ask(storage_pools.read_pools)
 
     def find_pool(self, name: str) -> PoolReading | None:
-        return storage_pools.find_pool_reading(self._virt, self._host, name)
+        return self._ask(storage_pools.find_pool_reading, name)
 
     def define_pool(self, xml: str) -> Change:
-        return storage_pools.define_pool(self._virt, self._host, xml)
+        return self._change(storage_pools.define_pool, xml)
 
     def build_pool(self, name: str, *, overwrite: bool = False) -> Change:
-        return storage_pools.build_pool(self._virt, self._host, name, overwrite=overwrite)
+        return self._change(storage_pools.build_pool, name, overwrite=overwrite)
 
     def start_pool(self, name: str) -> Change:
-        return storage_pools.start_pool(self._virt, self._host, name)
+        return self._change(storage_pools.start_pool, name)
 
     def stop_pool(self, name: str) -> Change:
-        return storage_pools.stop_pool(self._virt, self._host, name)
+        return self._change(storage_pools.stop_pool, name)
 
     def set_pool_autostart(self, name: str, on: bool) -> Change:
-        return storage_pools.set_pool_autostart(self._virt, self._host, name, on)
+        return self._change(storage_pools.set_pool_autostart, name, on)
 
     def refresh_pool(self, name: str) -> Change:
-        return storage_pools.refresh_pool(self._virt, self._host, name)
+        return self._change(storage_pools.refresh_pool, name)
 
     def undefine_pool(self, name: str) -> Change:
-        return storage_pools.undefine_pool(self._virt, self._host, name)
+        return self._change(storage_pools.undefine_pool, name)
 
     def delete_pool(self, name: str) -> Change:
-        return storage_pools.delete_pool(self._virt, self._host, name)
+        return self._change(storage_pools.delete_pool, name)
 
     def define_secret(self, order: SecretOrder) -> Change:
-        return storage_secrets.define_secret(self._virt, self._host, order)
+        return self._change(storage_secrets.define_secret, order)
 
     def read_volumes(self, pool: str) -> tuple[VolumeFacts, ...]:
-        return storage_volumes.read_volumes(self._virt, self._host, pool)
+        return self._ask(storage_volumes.read_volumes, pool)
 
     def find_volume(self, pool: str, name: str) -> VolumeFacts | None:
-        return storage_volumes.find_volume(self._virt, self._host, pool, name)
+        return self._ask(storage_volumes.find_volume, pool, name)
 
     def find_users(self, paths: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        uses = storage_users.find_uses(self._virt, self._host, paths)
+        uses = self._ask(storage_users.find_uses, paths)
         return tuple(dict.fromkeys((use.path, use.guest) for use in uses))
 
     def make_volume(self, pool: str, order: VolumeOrder) -> Change:
-        return storage_volumes.make_volume(self._virt, self._host, pool, order)
+        if order.preallocation is Preallocation.FULL:
+            return storage_volumes.make_volume(self._virt, self._host, pool, order)
+        return self._change(storage_volumes.make_volume, pool, order)
 
     def clone_volume(self, pool: str, name: str, new_name: str) -> Change:
         return storage_copies.clone_volume(self._virt, self._host, pool, name, new_name)
 
     def resize_volume(self, pool: str, name: str, capacity_bytes: int) -> Change:
-        return storage_copies.resize_volume(self._virt, self._host, pool, name, capacity_bytes)
+        return self._change(storage_copies.resize_volume, pool, name, capacity_bytes)
 
     def wipe_volume(self, pool: str, name: str, algorithm: WipeAlgorithm) -> Change:
         return storage_removal.wipe_volume(self._virt, self._host, pool, name, algorithm)
 
     def delete_volume(self, pool: str, name: str) -> Change:
-        return storage_removal.delete_volume(self._virt, self._host, pool, name)
+        return self._change(storage_removal.delete_volume, pool, name)
 
     def read_volume(
         self, pool: str, name: str, *, offset: int = 0, length: int = 0
@@ -108,7 +132,7 @@ class Storage(StoragePort):
         return storage_writing.write_volume(self._virt, self._host, target, pieces)
 
     def read_size(self, pool: str, name: str) -> int:
-        return storage_reading.read_size(self._virt, self._host, pool, name)
+        return self._ask(storage_reading.read_size, pool, name)
 
     def folder_pool(self, folder: str) -> AbstractContextManager[str]:
         return storage_folders.folder_pool(self._virt, self._host, folder)

@@ -106,6 +106,18 @@ STORAGE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         OperationFailed,
+        "Something on the host still has files open in it.",
+        "Move the guests that run on it away or shut them down, then try again. On the host: fuser -vm PATH",
+        text=r"umount: .*(target|device) is busy",
+    ),
+    Rule(
+        OperationFailed,
+        "The host cannot mount this kind of file system.",
+        "Install its client on the host: nfs-common or nfs-utils, cifs-utils, glusterfs-client or glusterfs-fuse.",
+        text=r"unknown filesystem type|helper program",
+    ),
+    Rule(
+        OperationFailed,
         "The storage server does not answer or refuses the host.",
         "From the host, reach the server by the name in the pool, and check what it exports to this host.",
         text=r"connection (refused|timed out)|no route to host|failed to resolve|mount\.(nfs|cifs|glusterfs)"

@@ -34,6 +34,8 @@ _SYSTEM_FOLDERS: Final = frozenset(
     {"/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr",
      "/usr/bin", "/usr/lib", "/usr/sbin", "/var", "/var/lib", "/var/lib/libvirt"}
 )  # fmt: skip
+# Nor does anything below these belong to a pool.
+_SYSTEM_TREES: Final = ("/boot/", "/etc/", "/proc/", "/sys/")
 FOLDER_TYPES: Final = frozenset({"dir", "fs", "netfs"})
 
 
@@ -66,7 +68,7 @@ def check_path(text: str) -> Wrong:
 
 
 def check_system_folder(text: str) -> Wrong:
-    if "/" + text.strip("/") in _SYSTEM_FOLDERS:
+    if "/" + text.strip("/") in _SYSTEM_FOLDERS or ("/" + text.lstrip("/")).startswith(_SYSTEM_TREES):
         return (
             f"{text} belongs to the host's system; the pool would be mounted over it or change its permissions.",
             "Write a folder of the pool's own, such as /var/lib/libvirt/images.",

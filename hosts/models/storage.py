@@ -113,7 +113,9 @@ class StorageRun(models.Model):
     template_name = models.CharField(max_length=250)
     template_version = models.PositiveIntegerField(default=0)
     dry = models.BooleanField(default=False)
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     asked_by_name = models.CharField(max_length=150)
     asked_at = models.DateTimeField(default=timezone.now)
 
@@ -146,7 +148,9 @@ class StorageOperation(models.Model):
     pool_name = models.CharField(max_length=250)
     volume_name = models.CharField(max_length=500, blank=True)
     arguments_data = models.JSONField(default=dict)  # no secrets
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     asked_by_name = models.CharField(max_length=150)
     asked_at = models.DateTimeField(default=timezone.now)
     claimed_at = models.DateTimeField(null=True, blank=True)
@@ -178,4 +182,6 @@ class StorageOperation(models.Model):
         indexes = [models.Index(fields=["host", "-asked_at"], name="storage_done_on_a_host")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pool_name} {self.volume_name} on {self.host}: {self.outcome or 'under way'}"
+        return (
+            f"{self.kind} {self.pool_name} {self.volume_name} on {self.host}: {self.outcome or 'under way'}"
+        )

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,14 @@ def find_contents(host: Host, pool_name: str) -> PoolContents | None:
 
 def is_fresh(contents: PoolContents | None) -> bool:
     return contents is not None and contents.read_at is not None and timezone.now() - contents.read_at < FRESH
+
+
+def find_asked_or_fresh(host_ids: Collection[int], pool_name: str) -> set[int]:
+    """Those of the hosts of which asking again would be for nothing."""
+    now = timezone.now()
+    known = Q(read_at__gt=now - FRESH) | Q(asked_at__gte=now - ASKED_RECENTLY)
+    rows = PoolContents.objects.filter(known, host_id__in=host_ids, pool_name=pool_name)
+    return set(rows.values_list("host_id", flat=True))
 
 
 def request_contents(host: Host, pool_name: str, *, anew: bool = False) -> bool:

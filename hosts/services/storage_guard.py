@@ -32,6 +32,8 @@ def refuse_nonsense(operation: StorageOperation) -> None:
     kind = K(operation.kind)
     if not operation.pool_name:
         raise StorageRefused("No pool is named.", "Choose a pool.")
+    if "/" in operation.pool_name or not _is_one_line(operation.pool_name + operation.volume_name):
+        raise StorageRefused("No pool or volume has such a name.", "Choose one that is there.")
     if len(operation.pool_name) > LONGEST_POOL_NAME or len(operation.volume_name) > LONGEST_VOLUME_NAME:
         raise StorageRefused("The name is longer than any pool or volume has.", "Choose one that is there.")
     if kind.on_volume != bool(operation.volume_name):
@@ -41,6 +43,11 @@ def refuse_nonsense(operation: StorageOperation) -> None:
         refuse_bad_name(operation.volume_name)
     if kind in _ARGUMENTS:
         _ARGUMENTS[kind](operation.arguments_data)
+
+
+def _is_one_line(text: str) -> bool:
+    """Without line breaks and zero bytes, which libvirt takes in no name and PostgreSQL in no text."""
+    return not any(letter in text for letter in "\0\r\n")
 
 
 def refuse_impossible(operation: StorageOperation) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
+from hosts.errors import OperationFailed, Refused
 from hosts.facts.domain import ACTIVE_STATES
+from hosts.facts.storage import PoolFacts
 from hosts.models import StorageOperation
 from hosts.ports import HostPort
+from hosts.services.pool_plan import FOLDER_TYPES
 from hosts.services.storage_guard import is_confirmed
 from hosts.services.storage_kinds import OperationKind, StorageRefused
 
@@ -46,6 +50,9 @@ def live_users(operation: StorageOperation, connection: HostPort) -> tuple[str, 
     reading = connection.storage.find_pool(operation.pool_name)
     if reading is None or not reading.facts.active:
         return ()
+    # A volume made beside libvirt counts, too; a pool that is busy cannot be looked at anew.
+    with suppress(OperationFailed, Refused):
+        connection.storage.refresh_pool(operation.pool_name)
     volumes = connection.storage.read_volumes(operation.pool_name)
     return _names(connection, [volume.path for volume in volumes])
 
@@ -76,15 +83,41 @@ def _refuse_used(operation: StorageOperation, users: tuple[str, ...]) -> None:
 
 
 def _refuse_full(operation: StorageOperation, connection: HostPort) -> None:
-    reading = connection.storage.find_pool(operation.pool_name)
-    if reading is None or not reading.facts.active:
+    """A folder goes only when it is empty; a volume group goes with all that is in it, so it is looked at now."""
+    storage, name = connection.storage, operation.pool_name
+    reading = storage.find_pool(name)
+    if reading is None:
         return
-    volumes = connection.storage.read_volumes(operation.pool_name)
+    if not reading.facts.active:
+        _refuse_unseen(operation, reading.facts)
+        return
+    storage.refresh_pool(name)  # what was made beside libvirt is not known to it until then
+    volumes = storage.read_volumes(name)
     if volumes:
         raise StorageRefused(
-            f"Pool {operation.pool_name} still holds {len(volumes)} volumes. Nothing was changed.",
+            f"Pool {name} still holds {len(volumes)} volumes. Nothing was changed.",
             "Delete them first, or only stop the pool and remove its definition.",
         )
+    # libvirt leaves out thin pools, and volumes that are active on another host only.
+    if reading.facts.type == "logical" and _allocated(connection, name):
+        raise StorageRefused(
+            f"The volume group of pool {name} holds volumes that libvirt does not show. Nothing was changed.",
+            "See what they are on the host: lvs. Or only stop the pool and remove its definition.",
+        )
+
+
+def _refuse_unseen(operation: StorageOperation, facts: PoolFacts) -> None:
+    if facts.type not in FOLDER_TYPES:
+        raise StorageRefused(
+            f"Pool {operation.pool_name} is not active on {operation.host.name}, so that what lies in it cannot be "
+            "seen, and deleting it deletes that. Nothing was changed.",
+            "Start the pool, then delete it: it is stopped on the way, if it is empty.",
+        )
+
+
+def _allocated(connection: HostPort, name: str) -> int:
+    reading = connection.storage.find_pool(name)
+    return 0 if reading is None else reading.facts.allocation_bytes
 
 
 def _tell(names: tuple[str, ...]) -> str:

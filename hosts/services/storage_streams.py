@@ -10,7 +10,7 @@ from hosts.errors import HostError, OutcomeUnknown, Refused
 from hosts.models import StorageOperation
 from hosts.ports import Change
 from hosts.services import spool
-from hosts.services.storage_watch import CancelledByPerson, Watch
+from hosts.services.storage_watch import Fenced, Watch
 from hosts.storage_ports import Hole, Piece, StoragePort, VolumeOrder
 
 PIECE_BYTES: Final = 256 * 1024
@@ -33,8 +33,12 @@ def upload(operation: StorageOperation, storage: StoragePort, watch: Watch) -> C
     watch.begin_bytes(size)
     try:
         with spool.open_reader(token) as file:
-            storage.write_volume(pool, name, _pieces(file, watch, sparse=created), length=size)
-    except (HostError, CancelledByPerson):
+            # A volume that was there keeps its size, as with `virsh vol-upload`: only without a length it is filled up.
+            length = size if created else 0
+            storage.write_volume(pool, name, _pieces(file, watch, sparse=created), length=length)
+    except Fenced:
+        raise  # others have ended it: what bears that name by now may be theirs
+    except BaseException:
         if created:
             _remove_half(storage, pool, name)
         raise
@@ -55,6 +59,12 @@ def download(operation: StorageOperation, storage: StoragePort, watch: Watch) ->
     try:
         with spool.open_writer(token) as file, storage.read_volume(pool, name) as pieces:
             _write_file(file, pieces, watch)
+    except OSError as error:
+        spool.remove(token)
+        raise Refused(
+            f"The server's spool folder did not take it: {error.strerror}. Nothing was changed on the host.",
+            remedy="Make room there, or let VM_MIGRATE_SPOOL_DIR name a larger disk.",
+        ) from error
     except BaseException:
         spool.remove(token)
         raise

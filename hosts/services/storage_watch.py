@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from hosts.models import StorageOperation
 from hosts.services.live import publish_inventory
 from hosts.services.storage_orders import LEASE
+
+log = logging.getLogger(__name__)
 
 RENEW_EVERY_S: Final = 10.0
 TELL_EVERY_S: Final = 0.5
@@ -43,11 +46,21 @@ def leased(operation: StorageOperation) -> Iterator[None]:
 def _renew(pk: int, done: threading.Event) -> None:
     try:
         while not done.wait(RENEW_EVERY_S):
-            mine = StorageOperation.objects.filter(pk=pk, ended_at=None)
-            if not mine.update(lease_until=timezone.now() + LEASE):
+            if not _renew_once(pk):
                 return
     finally:
         connection.close()
+
+
+def _renew_once(pk: int) -> bool:
+    """False: it has ended. A database that is restarted must not cost a long copy its lease: it is tried again."""
+    mine = StorageOperation.objects.filter(pk=pk, ended_at=None)
+    try:
+        return bool(mine.update(lease_until=timezone.now() + LEASE))
+    except DatabaseError:
+        log.warning("The lease of storage operation %s could not be renewed; tried again.", pk, exc_info=True)
+        connection.close()
+        return True
 
 
 class Watch:

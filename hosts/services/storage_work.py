@@ -82,9 +82,12 @@ def claim(operation_id: int) -> StorageOperation | None:
 
 
 def _long_running() -> int:
-    return StorageOperation.objects.filter(
-        ended_at=None, kind__in=list(LONG), lease_until__gte=timezone.now()
-    ).count()
+    """Every long order that has not ended is locked, those that wait, too: of two workers that claim two at once, the
+    second counts the first."""
+    under_way = StorageOperation.objects.select_for_update().filter(ended_at=None, kind__in=list(LONG))
+    leases = under_way.order_by("pk").values_list("lease_until", flat=True)
+    now = timezone.now()
+    return sum(1 for lease in leases if lease is not None and lease >= now)
 
 
 def _do(operation: StorageOperation) -> Ending:

@@ -6,17 +6,19 @@ Each host gets an order of its own; what is wrong with one is said there and sto
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from hosts.facts.address import parse_address
-from hosts.facts.pool_template import check_template
+from hosts.facts.pool_template import TemplateProblem, check_template
 from hosts.facts.pool_variables import fill
 from hosts.facts.storage import parse_pool
 from hosts.models import (
     Host,
+    HostGroup,
     OperationOutcome,
     PoolTemplate,
     StorageOperation,
@@ -35,12 +37,23 @@ class TemplateIncomplete(ValueError):
 
 def hosts_of(template: PoolTemplate) -> list[Host]:
     """Those of its groups and those chosen by themselves, by name."""
-    chosen = Q(groups__templates=template) | Q(placements__template=template, placements__chosen=True)
-    return list(
-        Host.objects.filter(pk__in=Host.objects.filter(chosen).values("pk"))
-        .defer("credentials", "known_hosts", "probe_data")
-        .order_by("name")
+    return hosts_of_each([template])[template.pk]
+
+
+def hosts_of_each(templates: Iterable[PoolTemplate]) -> dict[int, list[Host]]:
+    """The same for many templates at once, by the key of the template."""
+    wanted: dict[int, set[int]] = {template.pk: set() for template in templates}
+    chosen = TemplatePlacement.objects.filter(template__in=wanted, chosen=True)
+    grouped = HostGroup.objects.filter(templates__in=wanted).exclude(hosts=None)
+    pairs = chain(
+        chosen.values_list("template_id", "host_id"), grouped.values_list("templates", "hosts").order_by()
     )
+    for template_id, host_id in pairs:
+        if template_id in wanted:
+            wanted[template_id].add(host_id)
+    hosts = Host.objects.filter(pk__in=set().union(*wanted.values())).order_by("name")
+    found = list(hosts.defer("credentials", "known_hosts", "probe_data"))
+    return {pk: [host for host in found if host.pk in keys] for pk, keys in wanted.items()}
 
 
 def values_for(template: PoolTemplate, host: Host) -> dict[str, str]:
@@ -71,7 +84,7 @@ def wanted_xml(template: PoolTemplate, host: Host) -> str:
 def fill_in(template: PoolTemplate, host: Host, values: Mapping[str, str]) -> str:
     try:
         xml = fill(template.xml, values)
-        name = parse_pool(xml).name
+        name, problems = _read_filled(xml)
     except ValueError as error:
         raise TemplateIncomplete(f"{template.name} cannot be written for {host.name}: {error}") from error
     if name != template.name:
@@ -79,11 +92,17 @@ def fill_in(template: PoolTemplate, host: Host, values: Mapping[str, str]) -> st
             f"The definition names the pool {name!r}, the template is called {template.name!r}."
         )
     # The template was checked when it was saved; what a host's own values make of it was not.
-    for problem in check_template(xml):
+    for problem in problems:
         raise TemplateIncomplete(
             f"{template.name} cannot be written for {host.name}: {problem.message} {problem.remedy}".strip()
         )
     return xml
+
+
+@lru_cache(maxsize=256)
+def _read_filled(xml: str) -> tuple[str, tuple[TemplateProblem, ...]]:
+    """Its name, and what is wrong with it. Most templates are the same text on every host."""
+    return parse_pool(xml).name, check_template(xml)
 
 
 def apply(

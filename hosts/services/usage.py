@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from django.db.models import F
 
 from hosts.facts.codec import from_data
 from hosts.facts.domain import ACTIVE_STATES, DiskFacts, DomainState
 from hosts.facts.storage import PoolFacts
 from hosts.models import Guest, Host, Volume
+from hosts.services.volume_lookup import VolumeLookup
 
 # Pools whose volumes are devices below /dev that other pools' volumes may lie beside.
 DEVICE_TYPES: Final = frozenset({"iscsi", "scsi", "mpath", "disk"})
 # Pools whose volumes QEMU reaches by itself: they have a name and no path on the host.
 NAMED_TYPES: Final = frozenset({"rbd", "gluster", "iscsi-direct", "sheepdog"})
-
-_AT_ONCE: Final = 500  # values in one question: SQLite takes a limited number
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class Use:
 
 Place = tuple[Host, PoolFacts]
 """One pool on one host."""
+Chain = tuple[Guest, DiskFacts, set[str]]
+"""A disk, and the paths of all its layers."""
+Spot = tuple[int, str]
+"""Key of a host, and a path there."""
+Named = tuple[int, str, str]
+"""Key of a host, a pool's name, a volume's."""
 
 
 def find_pool(host: Host, pool_name: str) -> PoolFacts | None:
@@ -50,15 +57,27 @@ def find_pool(host: Host, pool_name: str) -> PoolFacts | None:
 
 def users_of_pool(host: Host, pool_name: str) -> tuple[Use, ...]:
     """Every disk of every guest that lies in the pool, those of running guests first."""
-    places = _places(host, pool_name)
-    base = _base(places[0][1]) if places else ""
-    return _sorted(use for place in places for use in _uses(place, base))
+    return users_everywhere([host], pool_name)
+
+
+def users_everywhere(hosts: Iterable[Host], pool_name: str) -> tuple[Use, ...]:
+    """The same for the pool of several hosts. Paths are those of the first host that has it."""
+    places = _places(hosts, pool_name)
+    return _sorted(_uses(places, _base(places[0][1]))) if places else ()
 
 
 def users_here(host: Host, pool_name: str) -> tuple[Use, ...]:
     """Only those of this host's own guests, which are the ones that lose the pool when it stops here."""
-    facts = find_pool(host, pool_name)
-    return () if facts is None else _sorted(_uses((host, facts), _base(facts)))
+    return users_on_each([host], pool_name).get(host.pk, ())
+
+
+def users_on_each(hosts: Iterable[Host], pool_name: str) -> dict[int, tuple[Use, ...]]:
+    """The same for many hosts at once, by the key of the host."""
+    places = _own_places(hosts, pool_name)
+    found: dict[int, list[Use]] = {}
+    for use in _uses(places):
+        found.setdefault(use.guest.host_id, []).append(use)
+    return {pk: _sorted(uses) for pk, uses in found.items()}
 
 
 def _sorted(uses: Iterable[Use]) -> tuple[Use, ...]:
@@ -80,10 +99,26 @@ def users_of_volume(host: Host, pool_name: str, volume_name: str) -> tuple[Use, 
 
 
 def volumes_on_top(host: Host, pool_name: str, volume_name: str) -> tuple[str, ...]:
-    """Names of the volumes whose layer below this one is, in any pool of the host."""
+    """Names of the volumes whose layer below this one is: in any pool of the host, and of every other host that has the
+    same network storage."""
     path = find_volume_path(host, pool_name, volume_name)
-    rows = Volume.objects.filter(contents__host=host, backing_path=path).exclude(backing_path="")
-    return tuple(rows.values_list("name", flat=True)[:20])
+    places = _places([host], pool_name)
+    base = _base(places[0][1]) if places else ""
+    found = list(_on_top(host, path))
+    for other, facts in places[1:]:
+        there = _on_top(other, _as_asked(path, base, _base(facts)))
+        found += [f"{name} on {other.name}" for name in there if name not in found]
+    return tuple(found[:20])
+
+
+def _on_top(host: Host, path: str) -> Iterator[str]:
+    """An image may name the layer below it relative to its own folder."""
+    if not path:
+        return
+    named = Volume.objects.filter(contents__host_id=host.pk, backing_path__endswith=posixpath.basename(path))
+    for name, own_path, below in named.values_list("name", "path", "backing_path"):
+        if path in (below, _absolute(below, own_path)):
+            yield name
 
 
 def find_volume_path(host: Host, pool_name: str, volume_name: str) -> str:
@@ -110,108 +145,142 @@ def _running_first(use: Use) -> tuple[bool, str, str, str]:
     return not use.running, use.guest.name, use.guest.host.name, use.disk
 
 
-def _places(host: Host, pool_name: str) -> list[Place]:
-    """The pool itself, and the same network storage on other hosts. Empty when the host never told of it."""
-    facts = find_pool(host, pool_name)
-    if facts is None:
-        return []
-    if not facts.shared_by_nature or facts.source == facts.type:
-        return [(host, facts)]
-    others = Host.objects.exclude(pk=host.pk).exclude(facts_data=None).defer("credentials", "known_hosts")
-    return [(host, facts), *((other, pool) for other in others for pool in _same(other, facts))]
+def _own_places(hosts: Iterable[Host], pool_name: str) -> list[Place]:
+    found = ((host, find_pool(host, pool_name)) for host in hosts)
+    return [(host, facts) for host, facts in found if facts is not None]
 
 
-def _same(other: Host, facts: PoolFacts) -> list[PoolFacts]:
-    pools = other.facts.pools if other.facts is not None else ()
-    return [pool for pool in pools if (pool.type, pool.source) == (facts.type, facts.source)]
+def _places(hosts: Iterable[Host], pool_name: str) -> list[Place]:
+    """The pools themselves, and the same network storage under other names and on other hosts. Empty when no host ever
+    told of it."""
+    own = _own_places(hosts, pool_name)
+    shared = {(facts.type, facts.source) for _, facts in own if _is_shared(facts)}
+    if not shared:
+        return own
+    known = {(host.pk, facts.name) for host, facts in own}
+    hosts_read = Host.objects.exclude(facts_data=None).defer("credentials", "known_hosts", "probe_data")
+    found = (
+        (host, pool) for host in hosts_read for pool in (host.facts.pools if host.facts is not None else ())
+        if (host.pk, pool.name) not in known
+    )  # fmt: skip
+    return own + [(host, pool) for host, pool in found if (pool.type, pool.source) in shared]
 
 
-def _uses(place: Place, asked_base: str) -> Iterator[Use]:
-    """`asked_base`: what paths begin with on the host that was asked about."""
-    host, facts = place
-    disks = list(_disks_of(host))
-    named = _read_named(host, [disk for _, disk in disks])
-    chains = [(guest, disk, {_top(host, disk, named), *disk.backing_paths} - {""}) for guest, disk in disks]
-    below = _read_layers(host, set().union(*(paths for _, _, paths in chains)))
-    everything = {path for _, _, paths in chains for path in paths} | set(below.values())
-    inside = _those_inside(place, everything)
-    for guest, disk, paths in chains:
-        for path in _with_layers(paths, below) & inside:
-            yield Use(guest, disk.target, _as_asked(path, _base(facts), asked_base))
+def _is_shared(facts: PoolFacts) -> bool:
+    """A source that says nothing but its type is not known well enough to be the same as another."""
+    return facts.shared_by_nature and facts.source != facts.type
 
 
-def _disks_of(host: Host) -> Iterator[tuple[Guest, DiskFacts]]:
-    """Only the disks are parsed: pages ask this of hundreds of guests."""
-    guests = Guest.objects.present().filter(host_id=host.pk).select_related("host")
-    for guest in guests.defer(
-        "host__credentials", "host__known_hosts", "host__facts_data", "host__probe_data"
-    ):
-        for data in guest.reading_data["facts"]["disks"]:
-            yield guest, from_data(data, DiskFacts)
+def _uses(places: Sequence[Place], asked_base: str | None = None) -> Iterator[Use]:
+    """`asked_base`: what paths begin with on the host that was asked about; None: on each its own."""
+    hosts = {host.pk: host for host, _ in places}
+    lookup = VolumeLookup(hosts)
+    chains = _chains(hosts, lookup)
+    everything = {pk: set[str]().union(*(paths for _, _, paths in found)) for pk, found in chains.items()}
+    for (host, facts), inside in zip(places, _those_inside(places, everything, lookup), strict=True):
+        base = _base(facts)
+        for guest, disk, paths in chains.get(host.pk, ()):
+            for path in paths & inside:
+                yield Use(
+                    guest, disk.target, path if asked_base is None else _as_asked(path, base, asked_base)
+                )
 
 
-def _read_named(host: Host, disks: list[DiskFacts]) -> dict[tuple[str, str], str]:
-    """(pool, volume) → path, of disks that name a volume instead of a path."""
-    names = {disk.volume for disk in disks if disk.volume}
-    found = {}
-    for some in _batches(names):
-        rows = Volume.objects.filter(contents__host_id=host.pk, name__in=some)
-        for pool_name, name, path in rows.values_list("contents__pool_name", "name", "path"):
-            found[pool_name, name] = path
+def _chains(hosts: Mapping[int, Host], lookup: VolumeLookup) -> dict[int, list[Chain]]:
+    """By host: each disk with the paths of all its layers."""
+    disks = list(_disks_of(hosts))
+    named = _find_named(disks, lookup)
+    tops = [
+        (guest, disk, {_top(hosts[guest.host_id], disk, named), *disk.backing_paths} - {""})
+        for guest, disk in disks
+    ]
+    below = _find_layers({(guest.host_id, path) for guest, _, paths in tops for path in paths}, lookup)
+    found: dict[int, list[Chain]] = {}
+    for guest, disk, paths in tops:
+        layers = _with_layers(guest.host_id, paths, below)
+        found.setdefault(guest.host_id, []).append((guest, disk, layers))
     return found
 
 
-def _top(host: Host, disk: DiskFacts, named: Mapping[tuple[str, str], str]) -> str:
+def _disks_of(hosts: Mapping[int, Host]) -> Iterator[tuple[Guest, DiskFacts]]:
+    """Only the disks are read and parsed: pages ask this of thousands of guests."""
+    guests = Guest.objects.present().filter(host_id__in=hosts).order_by("pk")
+    for guest in guests.defer("reading_data").annotate(disks_data=F("reading_data__facts__disks")):
+        guest.host = hosts[guest.host_id]
+        for data in guest.disks_data or ():
+            yield guest, from_data(data, DiskFacts)
+
+
+def _find_named(disks: list[tuple[Guest, DiskFacts]], lookup: VolumeLookup) -> dict[Named, str]:
+    """Paths of disks that name a volume instead of a path."""
+    wanted: dict[int, set[str]] = {}
+    for guest, disk in disks:
+        if disk.volume:
+            wanted.setdefault(guest.host_id, set()).add(disk.volume)
+    return {(row.host_id, row.pool_name, row.name): row.path for row in lookup.find_on_hosts("name", wanted)}
+
+
+def _top(host: Host, disk: DiskFacts, named: Mapping[Named, str]) -> str:
     if not disk.volume:
         return disk.source_path or disk.network_source.partition(":")[2]
-    known = named.get((disk.pool, disk.volume), "")
+    known = named.get((host.pk, disk.pool, disk.volume), "")
     pool = None if known else find_pool(host, disk.pool)
     return posixpath.join(_base(pool), disk.volume) if pool is not None else known
 
 
-def _read_layers(host: Host, paths: set[str]) -> dict[str, str]:
-    """Path → path of the layer below it, for these and all that lie below them."""
-    found: dict[str, str] = {}
-    unseen = paths
+def _find_layers(spots: set[Spot], lookup: VolumeLookup) -> dict[Spot, str]:
+    """Path → path of the layer below it, for these and all that lie below them, each on its own host."""
+    found: dict[Spot, str] = {}
+    unseen, seen = spots, set(spots)
     while unseen:
-        below: dict[str, str] = {}
-        for some in _batches(unseen):
-            rows = Volume.objects.filter(contents__host_id=host.pk, path__in=some).exclude(backing_path="")
-            below |= {
-                path: _absolute(layer, path) for path, layer in rows.values_list("path", "backing_path")
-            }
+        wanted: dict[int, set[str]] = {}
+        for host_id, path in unseen:
+            wanted.setdefault(host_id, set()).add(path)
+        below = {
+            (row.host_id, row.path): _absolute(row.backing_path, row.path)
+            for row in lookup.find_on_hosts("path", wanted)
+            if row.backing_path
+        }
         found |= below
-        unseen = set(below.values()) - found.keys() - paths
-        paths = paths | unseen
+        unseen = {(host_id, path) for (host_id, _), path in below.items()} - seen
+        seen |= unseen
     return found
 
 
-def _batches(texts: set[str]) -> Iterator[list[str]]:
-    ordered = sorted(texts)
-    yield from (ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE))
-
-
-def _with_layers(paths: set[str], below: Mapping[str, str]) -> set[str]:
+def _with_layers(host_id: int, paths: set[str], below: Mapping[Spot, str]) -> set[str]:
     """However the images point at each other, each once."""
     waiting, seen = list(paths), set[str]()
     while waiting:
         path = waiting.pop()
         if path and path not in seen:
             seen.add(path)
-            waiting.append(below.get(path, ""))
+            waiting.append(below.get((host_id, path), ""))
     return seen
 
 
-def _those_inside(place: Place, paths: set[str]) -> set[str]:
-    host, facts = place
+def _those_inside(
+    places: Sequence[Place], everything: Mapping[int, set[str]], lookup: VolumeLookup
+) -> list[set[str]]:
+    """For each place, which of its host's paths lie in it: by the path itself, or because it was read there."""
+    inside = [_inside_by_path(facts, everything.get(host.pk, set())) for host, facts in places]
+    wanted = {
+        (host.pk, facts.name): everything.get(host.pk, set()) - found
+        for (host, facts), found in zip(places, inside, strict=True)
+    }
+    read: dict[tuple[int, str], set[str]] = {}
+    for row in lookup.find_in_pools("path", wanted):
+        read.setdefault((row.host_id, row.pool_name), set()).add(row.path)
+    return [
+        found | read.get((host.pk, facts.name), set())
+        for (host, facts), found in zip(places, inside, strict=True)
+    ]
+
+
+def _inside_by_path(facts: PoolFacts, paths: set[str]) -> set[str]:
     base = _base(facts)
-    inside = (
-        set() if facts.type in DEVICE_TYPES or not base else {p for p in paths if _lies_in(facts, base, p)}
-    )
-    for some in _batches(paths - inside):
-        rows = Volume.objects.filter(contents__host_id=host.pk, contents__pool_name=facts.name, path__in=some)
-        inside.update(rows.values_list("path", flat=True))
-    return inside
+    if facts.type in DEVICE_TYPES or not base:
+        return set()
+    return {path for path in paths if _lies_in(facts, base, path)}
 
 
 def _lies_in(facts: PoolFacts, base: str, path: str) -> bool:

@@ -65,7 +65,8 @@ def _tab_context(
     tab = request.GET.get("tab", "")
     tab = tab if tab in TABS else "volumes"
     context: dict[str, Any] = {"tab": tab}
-    context["volume_count"] = contents.volumes.count() if contents is not None else None
+    known = contents is not None and contents.read_at is not None
+    context["volume_count"] = contents.volumes.count() if known and contents else None
     if tab == "volumes":
         return context | volume_list(request, host, contents, name)
     if tab == "guests":

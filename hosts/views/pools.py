@@ -73,3 +73,20 @@ def read_pools() -> list[PoolRow]:
             facts = from_data(data, PoolFacts)
             rows.setdefault(facts.name, PoolRow(facts.name)).places.append(PoolOnHost(host, facts))
     return sorted(rows.values(), key=lambda row: row.name.casefold())
+
+
+_POOLS_FOUND, _PLACES_FOUND = 3, 5
+
+
+def find_pools(query: str) -> tuple[list[PoolRow], list[PoolOnHost]]:
+    """For the palette: pools of several hosts by name, and single ones by name or by name and host ("vm mercury")."""
+    words = query.casefold().split()
+    rows = read_pools() if words else []
+    places = [place for row in rows for place in row.places if _is_meant(place, words)]
+    shared = [row for row in rows if len(row.places) > 1 and query.casefold() in row.name.casefold()]
+    return shared[:_POOLS_FOUND], places[:_PLACES_FOUND]
+
+
+def _is_meant(place: PoolOnHost, words: list[str]) -> bool:
+    pool, host = place.facts.name.casefold(), place.host.name.casefold()
+    return all(word in f"{pool} {host}" for word in words) and any(word in pool for word in words)

@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
-from hosts.models import Guest, Host
+from hosts.models import Guest, Host, PoolTemplate
 from hosts.views.counts import read_counts
 from hosts.views.outline import PAGE, read_branch, read_outline
-from hosts.views.pools import read_pools
+from hosts.views.pools import find_pools
 
 PALETTE_ROWS = 20
 
@@ -46,7 +46,7 @@ def status(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_GET
 def palette(request: HttpRequest) -> HttpResponse:
-    """Hosts, guests and pools whose name holds what was typed; those that begin with it first."""
+    """Hosts, guests, pools and templates whose name holds what was typed; those that begin with it first."""
     query = request.GET.get("q", "").strip()[:100]
     hosts = Host.objects.defer("facts_data", "credentials").filter(name__icontains=query)
     guests = (
@@ -58,11 +58,13 @@ def palette(request: HttpRequest) -> HttpResponse:
         )
     found_hosts, found_guests = list(hosts[:6]), list(guests[:PALETTE_ROWS])
     needle = query.casefold()
-    pools = [pool for pool in read_pools() if needle in pool.name.casefold()][:4] if query else []
+    pools, places = find_pools(query)
     found_guests.sort(key=lambda guest: not guest.name.casefold().startswith(needle))
+    templates = PoolTemplate.objects.only("name").filter(name__icontains=query)[:4] if query else ()
+    others = len(found_hosts) + len(pools) + len(places) + len(templates)
     context = {
-        "query": query, "hosts": found_hosts, "pools": pools,
-        "guests": found_guests[: PALETTE_ROWS - len(found_hosts) - len(pools)],
+        "query": query, "hosts": found_hosts, "pools": pools, "places": places, "templates": templates,
+        "guests": found_guests[: PALETTE_ROWS - others],
     }  # fmt: skip
     return render(request, "hosts/_palette.html", context)
 

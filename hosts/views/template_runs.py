@@ -56,8 +56,7 @@ def apply_template(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _chosen(request: HttpRequest, template: PoolTemplate) -> list[HostDrift]:
-    wanted = set(request.POST.getlist("hosts"))
-    return [place for place in find_drift(template) if str(place.host.pk) in wanted]
+    return find_drift(template, {int(key) for key in request.POST.getlist("hosts") if key.isdecimal()})
 
 
 def _is_old(request: HttpRequest, template: PoolTemplate) -> bool:
@@ -110,8 +109,7 @@ def retry_host(request: HttpRequest, pk: int) -> HttpResponse:
     """The same host again, with the template as it is now."""
     operation = get_object_or_404(StorageOperation.objects.select_related("run__template", "host"), pk=pk)
     template = operation.run.template if operation.run else None
-    places = find_drift(template) if template else []
-    place = next((item for item in places if item.host.pk == operation.host_id), None)
+    place = next(iter(find_drift(template, {operation.host_id}) if template else ()), None)
     context: dict[str, Any] = {"operation": operation, "template": template, "place": place}
     if request.method == "GET":
         return render(request, "hosts/_storage_retry.html", context)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -15,27 +14,30 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from hosts.facts.storage import PoolFacts, parse_pool
-from hosts.models import Guest, Host, HostGroup, PoolTemplate
-from hosts.services.drift import HostDrift, find_drift, request_readings
-from hosts.services.inventory import request_refresh
+from hosts.models import Host, HostGroup, PoolTemplate
+from hosts.services import drift
+from hosts.services.drift import HostDrift, State
 from hosts.services.template_store import delete_template
 from hosts.services.templates import hosts_of
-from hosts.services.usage import users_here
+from hosts.services.usage import users_everywhere
 from hosts.views.pages import close_and_show, page
 
 _TO_BRING_IN_LINE = frozenset({"differs", "missing", "inactive"})
-_STATES = ("same", "differs", "inactive", "missing", "unknown")
+_STATES: tuple[State, ...] = ("same", "differs", "inactive", "missing", "unknown")
 _RUNS_SHOWN = 8
 
 
 @login_required
 @require_GET
 def list_templates(request: HttpRequest) -> HttpResponse:
-    templates = PoolTemplate.objects.defer("secrets").annotate(
-        last_applied=Max("runs__asked_at", filter=Q(runs__dry=False))
+    templates = list(
+        PoolTemplate.objects.defer("secrets").annotate(
+            last_applied=Max("runs__asked_at", filter=Q(runs__dry=False))
+        )
     )
+    counted = drift.count_states(templates)
     rows = [
-        {"template": item, "facts": find_facts(item), "counts": count_states(find_drift(item))}
+        {"template": item, "facts": find_facts(item), "counts": tell_counts(counted[item.pk])}
         for item in templates
     ]
     context = {"rows": rows, "has_hosts": Host.objects.exists(), "has_groups": HostGroup.objects.exists()}
@@ -50,33 +52,37 @@ def find_facts(template: PoolTemplate) -> PoolFacts | None:
         return None
 
 
-def count_states(places: Iterable[HostDrift]) -> dict[str, int]:
-    counted = Counter(str(place.state) for place in places)
-    return {name: counted[name] for name in _STATES} | {"all": sum(counted.values())}
+def tell_counts(counted: Counter[State]) -> dict[str, int]:
+    return {name: counted[name] for name in _STATES} | {"all": counted.total()}
 
 
 @login_required
 @require_GET
 def show_template(request: HttpRequest, pk: int) -> HttpResponse:
     template = get_object_or_404(PoolTemplate.objects.defer("secrets"), pk=pk)
-    request_readings(template)
-    places = find_drift(template)
+    places = drift.find_drift(template)
+    drift.request_readings(template, places)
     only = request.GET.get("only", "")
     shown = [place for place in places if only not in _STATES or place.state == only]
     context: dict[str, Any] = {
-        "template": template, "facts": find_facts(template), "counts": count_states(places), "wanted_state": only,
+        "template": template, "facts": find_facts(template), "wanted_state": only,
+        "counts": tell_counts(Counter(place.state for place in places)),
         "rows": [{"place": place, "ticked": ticked} for place, ticked in _tick(request, shown)],
         "runs": template.runs.prefetch_related("operations")[:_RUNS_SHOWN],
         "groups": template.groups.all(),
-        "users": _users(template, places),
     }  # fmt: skip
     return page(request, "hosts/template.html", context)
 
 
-def _users(template: PoolTemplate, places: list[HostDrift]) -> list[Guest]:
-    """Every guest of its hosts with a disk in the pool, once."""
-    guests = {use.guest for place in places for use in users_here(place.host, template.name)}
-    return sorted(guests, key=lambda guest: (guest.name.casefold(), guest.pk))
+@login_required
+@require_GET
+def list_guests(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every guest with a disk in the pool, on its hosts and wherever the same network storage is. The page asks for
+    this by itself: it takes longer than all the rest."""
+    template = get_object_or_404(PoolTemplate.objects.defer("secrets"), pk=pk)
+    guests = {use.guest for use in users_everywhere(hosts_of(template), template.name)}
+    ordered = sorted(guests, key=lambda guest: (guest.name.casefold(), guest.pk))
+    return render(request, "hosts/_template_guests.html", {"template": template, "users": ordered})
 
 
 def _tick(request: HttpRequest, places: list[HostDrift]) -> list[tuple[HostDrift, bool]]:
@@ -90,12 +96,12 @@ def _tick(request: HttpRequest, places: list[HostDrift]) -> list[tuple[HostDrift
 @login_required
 @require_POST
 def refresh_template(request: HttpRequest, pk: int) -> HttpResponse:
-    """Read the template's hosts again, so that what is shown of them is new."""
+    """Read the template's hosts and the pool's definition there again, so that what is shown of them is new."""
     template = get_object_or_404(PoolTemplate, pk=pk)
-    enabled = [host.pk for host in hosts_of(template) if host.enabled]
-    if enabled:
-        request_refresh(enabled)
-    messages.info(request, f"{len(enabled)} host{'s are' if len(enabled) != 1 else ' is'} being read again.")
+    places = drift.find_drift(template)
+    enabled = sum(place.host.enabled for place in places)
+    drift.request_readings(template, places, anew=True)
+    messages.info(request, f"{enabled} host{'s are' if enabled != 1 else ' is'} being read again.")
     return render(request, "components/_only_toasts.html")
 
 
@@ -104,7 +110,7 @@ def refresh_template(request: HttpRequest, pk: int) -> HttpResponse:
 def remove_template(request: HttpRequest, pk: int) -> HttpResponse:
     template = get_object_or_404(PoolTemplate, pk=pk)
     if request.method == "GET":
-        counts = count_states(find_drift(template))
+        counts = drift.count_states([template])[template.pk]
         with_pool = counts["same"] + counts["differs"] + counts["inactive"]
         return render(request, "hosts/_template_delete.html", {"template": template, "with_pool": with_pool})
     delete_template(request.user, template)

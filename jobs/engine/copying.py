@@ -24,16 +24,19 @@ MIB: Final = 1024 * 1024
 
 
 class Fingerprint:
-    """SHA-256 over the contents as anybody reads them, holes as zeros: what `sha256sum` says of the file."""
+    """SHA-256 over the contents as anybody reads them, holes as zeros: what `sha256sum` says of the file. `data_bytes`:
+    without the holes."""
 
     def __init__(self) -> None:
         self.length = 0
+        self.data_bytes = 0
         self._hash = hashlib.sha256()
 
     def add(self, piece: Piece) -> None:
         for part in _as_bytes(piece):
             self._hash.update(part)
         self.length += length_of(piece)
+        self.data_bytes += 0 if isinstance(piece, Hole) else len(piece)
 
     @property
     def text(self) -> str:

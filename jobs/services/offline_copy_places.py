@@ -16,6 +16,7 @@ from hosts.facts.xml import attribute_of, parse_xml
 from hosts.ports import GuestPort
 from hosts.storage_ports import StoragePort
 from jobs.engine.copying import Origin
+from jobs.engine.image_head import HEAD_BYTES, keeps_data_elsewhere
 from jobs.engine.plan import Plan
 from jobs.engine.volumes import PlannedVolume, VolumeState
 from jobs.options import Kind, Storage
@@ -138,16 +139,34 @@ def _list_chain(
     top: PlannedVolume, source: StoragePort, destination: StoragePort, *, reuse: bool
 ) -> Iterator[PlannedVolume]:
     """The disk and the layers below it, each of them as a file."""
-    volume, layer = top, 0
+    volume, layer, used_as = top, 0, top.format or "raw"
     while layer < MOST_LAYERS:
         found = get_source(source, volume.source_path, volume.shown)
+        _refuse_data_elsewhere(source, volume, found)
         yield _as_file(volume, found)
         below = found.facts.backing_path
-        if not below:
+        # What a raw disk holds is the guest's to write: a header that names files of the host means nothing.
+        if not below or used_as == "raw":
             return
-        layer += 1
+        layer, used_as = layer + 1, found.facts.backing_format
         volume = _plan_layer(top, layer, below, destination, reuse=reuse)
     raise Refused(f"{top.shown} has more than {MOST_LAYERS} layers.", remedy="Commit some of them first.")
+
+
+def _refuse_data_elsewhere(source: StoragePort, volume: PlannedVolume, found: Sought) -> None:
+    if found.facts.format in ("", "raw"):
+        return
+    with (
+        open_source(source, volume.source_path) as (pool, name),
+        source.read_volume(pool, name, length=HEAD_BYTES) as pieces,
+    ):
+        head = b"".join(piece if isinstance(piece, bytes) else bytes(piece.length) for piece in pieces)
+    if keeps_data_elsewhere(head):
+        raise Refused(
+            f"{volume.shown} keeps its data in another file, which would not come along.",
+            remedy=f"Make it one image first: qemu-img convert -O {found.facts.format} IMAGE NEW, or move the guest "
+            "while it runs.",
+        )
 
 
 def _as_file(volume: PlannedVolume, found: Sought) -> PlannedVolume:

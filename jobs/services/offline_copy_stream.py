@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hosts.errors import HostError
+from hosts.errors import HostError, OutcomeUnknown
 from hosts.storage_ports import Piece, StoragePort
 from jobs.engine.copying import Fingerprint, Pace, Tally, length_of, split_holes
 
@@ -22,6 +22,8 @@ LOOK_EVERY_S: Final = 0.25
 # lease holds 60 s.
 LOOKED_WITHIN_S: Final = 20.0
 PIECES_WAITING: Final = 64  # of 256 KiB: 16 MiB between the two hosts
+# A stream that waits for a lost host is ended by its connection's keepalive after 9 s.
+ENDS_WITHIN_S = 30.0
 _END: Final = None
 
 
@@ -52,10 +54,8 @@ class Crew:
                 self._look()
                 self._looked_at = time.monotonic()
         finally:
-            # A stream that waits for a lost host is ended by its connection's keepalive.
             self._stop.set()
-            for thread in threads:
-                thread.join()
+            _join(threads)
         if self._errors:
             raise self._errors[0]
 
@@ -96,6 +96,19 @@ class Crew:
         if not self._stop.is_set():
             self._errors.append(error)
         self._stop.set()
+
+
+def _join(threads: Iterable[threading.Thread]) -> None:
+    """A file server that is gone holds a stream without end: its thread is left behind. Raises OutcomeUnknown then, so
+    that nobody is given its connection."""
+    until = time.monotonic() + ENDS_WITHIN_S
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            raise OutcomeUnknown(
+                "The copy was stopped, but a host does not end its stream: something in its storage waits without end.",
+                remedy="See whether the file servers of both hosts answer, then move the guest again.",
+            )
 
 
 class Pipe:

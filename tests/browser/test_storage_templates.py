@@ -10,6 +10,9 @@ from tests.browser.test_accessibility import violations
 
 APPLIED_WITHIN_MS = 60_000
 FORGET_TEMPLATES = "from hosts.models import PoolTemplate\nPoolTemplate.objects.all().delete()"
+COUNT_RUNS = (
+    "from hosts.models import StorageRun\nprint(StorageRun.objects.filter(template_name='drifting').count())"
+)
 EXTRA = '<x:extra xmlns:x="urn:x" kept="yes"/>'
 
 
@@ -142,6 +145,31 @@ def test_template_reaches_two_hosts_and_changes_nothing_the_second_time(clean_la
         2, timeout=APPLIED_WITHIN_MS
     )
     expect(page.locator("[id^=run-poll-]")).to_have_count(0)
+
+
+def test_definition_changed_with_virsh_is_found_and_a_double_click_applies_once(
+    clean_lab, no_templates, page, product
+):
+    open_new(page, "dir")
+    fill(page, "name", "drifting")
+    fill(page, "target_path", "/var/lib/libvirt/drifting")
+    page.get_by_role("checkbox", name="mercury").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#page-template")).to_be_visible()
+    page.get_by_role("button", name="Apply…").click()
+    page.locator("#apply-confirm").dblclick()
+    expect(page.locator("#run-live .card[data-outcome=done]")).to_have_count(1, timeout=APPLIED_WITHIN_MS)
+    assert product.run_python(COUNT_RUNS) == "1"
+    page.get_by_role("link", name="Back to the template").click()
+    row = page.locator("#template-host-rows tr", has_text="mercury")
+    expect(row).to_have_attribute("data-state", "same", timeout=PATIENCE_MS)
+    mercury = clean_lab.hosts["mercury"]
+    changed = mercury.virsh("pool-dumpxml", "--inactive", "drifting").replace("/drifting<", "/elsewhere<")
+    mercury.path("/tmp/changed.xml").write_text(changed)
+    mercury.virsh("pool-define", "/tmp/changed.xml")
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    expect(row).to_have_attribute("data-state", "differs", timeout=PATIENCE_MS)
+    expect(row.locator(".drift")).to_contain_text("/var/lib/libvirt/elsewhere")
 
 
 def apply_everywhere(page: Page) -> None:

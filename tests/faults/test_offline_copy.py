@@ -6,10 +6,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
+from hosts.driver import connection
+from hosts.driver.pool import borrow, close_idle
+from hosts.services import connections
 from jobs.engine.phases import Phase
 from jobs.models import Migration
 from jobs.services import settlement
@@ -151,6 +155,14 @@ def kill_source_daemon(site: OfflineSite) -> Callable[[], None]:
     return site.hosts["mercury"].start_libvirtd
 
 
+def notice_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a host is lost, and that it is still lost: what the real limits are is no matter here."""
+    close_idle()  # warm connections have the real ones
+    monkeypatch.setattr(connection, "KEEPALIVE_INTERVAL_S", 1)
+    monkeypatch.setattr(connection, "KEEPALIVE_COUNT", 1)
+    monkeypatch.setattr(connections, "borrow", partial(borrow, deadline_s=2.0))
+
+
 @pytest.mark.parametrize(
     "strike", [cut_destination, kill_destination_daemon, kill_source_daemon], ids=lambda one: one.__name__
 )
@@ -159,6 +171,7 @@ def test_host_lost_in_the_middle_costs_nothing_but_the_copy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(settlement, "UNKNOWN_WITHIN_S", 0.5)
+    notice_sooner(monkeypatch)
     before = site.checksum("mercury", str(guest.disk_path))
     migration, worker = begin(site, guest)
     undo = strike(site)

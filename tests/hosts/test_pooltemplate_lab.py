@@ -12,7 +12,7 @@ import pytest
 from tests.lab import Lab
 from tests.product import Product
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 NAME = "by-command"
 XML = f"<pool type='dir'><name>{NAME}</name><target><path>/var/lib/libvirt/{{{{ host.name }}}}</path></target></pool>"
 

@@ -14,7 +14,7 @@ from hosts.storage_ports import VolumeOrder
 from tests.lab import Lab
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 
 def test_copy_of_a_disk_is_counted_while_it_runs(clean_lab: Lab, connect: Callable[..., Connection]) -> None:

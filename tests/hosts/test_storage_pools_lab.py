@@ -15,7 +15,7 @@ from tests.hosts.storage_lab import IMAGES, MIB, POOL, bring_up
 from tests.lab import Lab
 from tests.lab.host import LabHost
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 Connect = Callable[..., Connection]
 TEST_UUID = "11111111-2222-4333-8444-555555555555"
@@ -133,21 +133,19 @@ def test_pool_is_redefined_under_its_own_uuid(storage: Storage) -> None:
     assert "stopped and started" in change.says
 
 
-@pytest.mark.parametrize(
-    ("xml", "words"),
-    [
-        ("<pool type='dir'><name>bad</name><bogus/><target><path>/x</path></target></pool>", "schema"),
-        ("<pool type='dir'><name>bad</name></pool>", "bad"),
-        ("<pool type='dir'><target><path>/x</path></target></pool>", "no name"),
-        ("not even XML", "not well-formed"),
-        (POOL.format(name="bad", path=f"{IMAGES}/local"), "Another pool"),
-        (POOL.format(name="bad", path="relative"), "bad"),
-    ],
+WRONG = (
+    ("<pool type='dir'><name>bad</name><bogus/><target><path>/x</path></target></pool>", "schema"),
+    ("<pool type='dir'><name>bad</name></pool>", "bad"),
+    ("<pool type='dir'><target><path>/x</path></target></pool>", "no name"),
+    ("not even XML", "not well-formed"),
+    (POOL.format(name="bad", path=f"{IMAGES}/local"), "Another pool"),
+    (POOL.format(name="bad", path="relative"), "bad"),
 )
-def test_definition_that_cannot_be_is_refused_and_leaves_nothing(
-    storage: Storage, mercury: LabHost, xml: str, words: str
-) -> None:
-    assert words in refusal(lambda: storage.define_pool(xml)).message
+
+
+def test_definition_that_cannot_be_is_refused_and_leaves_nothing(storage: Storage, mercury: LabHost) -> None:
+    for xml, words in WRONG:
+        assert words in refusal(lambda xml=xml: storage.define_pool(xml)).message
     assert set(mercury.virsh("pool-list", "--all", "--name").split()) == {"VM", "local"}
 
 
@@ -205,14 +203,11 @@ def test_kinds_without_anything_to_build_say_so(storage: Storage) -> None:
     assert (change.changed, "nothing to build" in change.says) == (False, True)
 
 
-@pytest.mark.parametrize("change", ["build_pool", "start_pool", "refresh_pool"])
-def test_pool_that_is_not_there_is_refused(storage: Storage, change: str) -> None:
-    assert "no storage pool nothing" in refusal(lambda: getattr(storage, change)("nothing")).message
-
-
-@pytest.mark.parametrize("change", ["stop_pool", "undefine_pool", "delete_pool"])
-def test_pool_that_is_not_there_is_as_good_as_removed(storage: Storage, change: str) -> None:
-    assert not getattr(storage, change)("nothing").changed
+def test_pool_that_is_not_there_is_refused_or_as_good_as_removed(storage: Storage) -> None:
+    for change in (storage.build_pool, storage.start_pool, storage.refresh_pool):
+        assert "no storage pool nothing" in refusal(lambda change=change: change("nothing")).message
+    for change in (storage.stop_pool, storage.undefine_pool, storage.delete_pool):
+        assert not change("nothing").changed
 
 
 def test_secret_is_defined_with_its_value(storage: Storage, mercury: LabHost) -> None:

@@ -54,6 +54,18 @@ def test_clone_keeps_all_that_is_not_the_originals_own() -> None:
         ),
         ("INTERNAL_ERROR", "Not enough free space in pool for volume 'a'", OperationFailed, "is full"),
         ("OPERATION_FAILED", "Storage source conflict with pool: 'q0'", Refused, "Another pool"),
+        (
+            "INTERNAL_ERROR",
+            "Child process (/bin/mount nas:/srv /mnt/vm) unexpected exit status 32: unknown filesystem type 'nfs'.",
+            OperationFailed,
+            "cannot mount this kind",
+        ),
+        (
+            "INTERNAL_ERROR",
+            "Child process (/bin/umount /mnt/vm) unexpected exit status 32: umount: /mnt/vm: target is busy.",
+            OperationFailed,
+            "files open",
+        ),
         ("SYSTEM_ERROR", "inaccessible backing store volume /p/gone", Refused, "layer below"),
         ("OPERATION_INVALID", "volume 'a' is still in use.", Refused, "busy"),
         ("INTERNAL_ERROR", "pool 'p' has asynchronous jobs running.", Refused, "busy"),

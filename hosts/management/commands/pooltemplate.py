@@ -102,7 +102,7 @@ class Command(BaseCommand):
         for host in templates.hosts_of(template):
             if host.pk in chosen and host.enabled and inventory.refresh_host(host):
                 contents.read_contents(host, template.name)
-        found = [item for item in find_drift(template) if item.host.pk in chosen]
+        found = find_drift(template, chosen)
         self._print(given, [_drift_data(item) for item in found], [_drift_line(item) for item in found])
         return 0 if all(item.state == "same" for item in found) else 1
 

@@ -14,7 +14,7 @@ from hosts.facts.pool_drift import compare_definitions
 from hosts.facts.pool_template import POOL_TYPES, check_template, import_xml, read_form, render_form
 from tests.hosts.facts_storage.pool_forms import ALL_FORMS, FORMS, PARSED_FORMS, golden
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 Define = Callable[[str], Any]
 

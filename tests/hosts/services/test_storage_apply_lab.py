@@ -16,7 +16,7 @@ from tests.hosts.services.storage import FOLDER, apply, do, make_template, state
 from tests.jobs.console import Console
 from tests.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 NAME = "tidy"
 O = OperationOutcome  # noqa: E741
@@ -37,8 +37,7 @@ def console(three: Lab, bells: None, transactional_db: None) -> Iterator[Console
     instance = Console(three).connect()
     read(instance)
     yield instance
-    instance.close()
-    three.reset()
+    instance.close()  # what is left goes before the next test, or with the lab
 
 
 def read(console: Console, *pools: str) -> None:

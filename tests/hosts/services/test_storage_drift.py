@@ -65,6 +65,16 @@ def test_other_path_names_the_running_guests_that_stopping_would_hurt() -> None:
     assert found.words.startswith("Stop the pool, define it anew (target/path: /old → /pool)")
 
 
+def test_pool_that_still_runs_at_its_old_path_is_not_in_line() -> None:
+    pool = make_pool("VM", "/old")
+    host = make_host("mercury", pool)
+    store(host, pool, definition_xml=XML.format("/pool"))
+    make_guest(host, "web01", "/old/a.img")
+    found = judge(host)
+    assert (found.state, found.needs_confirmation) == ("differs", True)
+    assert found.words.startswith("Stop the pool, make its folder where it is missing, start it.")
+
+
 def test_autostart_alone_is_a_difference_that_stops_nothing() -> None:
     pool = make_pool("VM", autostart=True)
     host = make_host("mercury", pool)

@@ -25,7 +25,7 @@ from tests.jobs.console import ROOT, Console
 from tests.lab import Lab
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 O = OperationOutcome  # noqa: E741
 POOL = "plain"
 XML = f"<pool type='dir'><name>{POOL}</name><target><path>/var/lib/libvirt/{POOL}</path></target></pool>"
@@ -172,6 +172,20 @@ def test_upload_over_a_volume_that_is_too_small_is_refused(console: Console) -> 
     token, _ = upload_file(2 * MIB)
     up = do(mercury, K.VOLUME_UPLOAD, POOL, "small.img", spool=token)
     assert (up.outcome, "only" in up.sentence) == (O.REFUSED, True)
+
+
+def test_volume_that_was_there_keeps_its_size_when_less_is_uploaded(console: Console) -> None:
+    mercury = console.hosts["mercury"]
+    do(mercury, K.VOLUME_CREATE, POOL, "large.raw", format="raw", capacity_bytes=8 * MIB)
+    there = console.lab.hosts["mercury"].path(f"/var/lib/libvirt/{POOL}/large.raw")
+    there.write_bytes(b"old" * (8 * MIB // 3 + 1))
+    os.truncate(there, 8 * MIB)
+    token, digest = upload_file(2 * MIB)
+    up = do(mercury, K.VOLUME_UPLOAD, POOL, "large.raw", spool=token)
+    found = there.read_bytes()
+    assert (up.outcome, len(found)) == (O.DONE, 8 * MIB)
+    assert hashlib.sha256(found[: 2 * MIB]).digest() == digest
+    assert not any(found[2 * MIB :])
 
 
 def test_cancelled_upload_leaves_nothing(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from hosts.facts.storage import VolumeFacts
 from hosts.models import AuditEntry, OperationOutcome, StorageOperation, StorageRun
 from hosts.services import storage_orders, storage_work
+from hosts.services.storage_live_guard import refuse_hurting_live
 from hosts.services.storage_orders import OperationKind as K
 from hosts.services.storage_orders import StorageRefused, cancel, expire_lapsed, order
 from hosts.services.storage_steps import is_placed
+from hosts.storage_ports import PoolReading
 from tests.hosts.services.storage import (
     MIB,
     make_guest,
@@ -241,3 +244,55 @@ def test_secret_counts_as_set_only_by_the_last_apply_of_this_very_version() -> N
     applied(3, dry=True)
     assert is_placed(applied(2))
     assert not is_placed(applied(3))
+
+
+class VolumeGroup:
+    """What the worker's guard asks of a host: one pool of type logical, as libvirt tells it."""
+
+    def __init__(self, *, active: bool, allocation_bytes: int = 0, made_beside: str = "") -> None:
+        self.pool = make_pool(
+            "vg", "/dev/vg", type="logical", active=active, allocation_bytes=allocation_bytes
+        )
+        self.hidden = [make_volume(made_beside, "vg", f"/dev/vg/{made_beside}")] if made_beside else []
+        self.shown: list[VolumeFacts] = []
+
+    @property
+    def storage(self) -> VolumeGroup:
+        return self
+
+    def find_pool(self, name: str) -> PoolReading:
+        return PoolReading(self.pool, "<pool/>", "<pool/>")
+
+    def refresh_pool(self, name: str) -> None:
+        self.shown = self.hidden
+
+    def read_volumes(self, name: str) -> list[VolumeFacts]:
+        return self.shown
+
+    def find_users(self, paths: list[str]) -> tuple[tuple[str, str], ...]:
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        (VolumeGroup(active=False), "cannot be seen"),
+        (VolumeGroup(active=True, made_beside="root"), "still holds 1 volumes"),
+        (VolumeGroup(active=True, allocation_bytes=MIB), "does not show"),
+        (VolumeGroup(active=True), ""),
+    ],
+    ids=["inactive", "made-beside-libvirt", "thin", "empty"],
+)
+def test_worker_deletes_a_volume_group_only_when_it_sees_now_that_it_is_empty(
+    group: VolumeGroup, words: str
+) -> None:
+    """What was read of it may be a year old, and libvirt removes the group with all that is in it."""
+    pool = make_pool("vg", "/dev/vg", type="logical", source="logical vg")
+    host = make_host("mercury", pool)
+    store(host, pool)
+    operation = ask(host, K.DELETE, pool="vg")
+    if not words:
+        refuse_hurting_live(operation, group)  # type: ignore[arg-type]
+        return
+    with pytest.raises(StorageRefused, match=words):
+        refuse_hurting_live(operation, group)  # type: ignore[arg-type]

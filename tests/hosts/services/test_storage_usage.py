@@ -87,6 +87,16 @@ def test_rbd_image_is_found_by_its_name() -> None:
     assert names(host, "ceph") == {"vms/web": ["clustered"]}
 
 
+def test_layers_of_one_host_are_not_those_of_another_with_the_same_paths() -> None:
+    hosts = [make_host(name, make_pool("VM")) for name in ("mercury", "jupiter")]
+    for host, below in zip(hosts, ("left", "right"), strict=True):
+        store(host, make_pool("VM"), make_volume("top", backing_path=below), make_volume(below))
+        make_guest(host, f"on-{host.name}", "/pool/top")
+    found = usage.users_on_each(hosts, "VM")
+    assert {use.path for use in found[hosts[0].pk]} == {"/pool/top", "/pool/left"}
+    assert {use.path for use in found[hosts[1].pk]} == {"/pool/top", "/pool/right"}
+
+
 def test_device_pool_counts_only_what_was_read_of_it() -> None:
     pool = make_pool("lun", "/dev/disk/by-path", type="iscsi", source="iscsi 10.0.0.5:iqn")
     host = make_host("mercury", pool)
@@ -111,3 +121,23 @@ def test_many_guests_are_named_shortly() -> None:
         make_guest(host, f"g{number}", "/pool/base", state="shut off")
     words = usage.name_guests(usage.users_of_pool(host, "VM"))
     assert words.endswith("g4 on mercury and 2 more")
+
+
+def test_layer_of_a_volume_is_found_by_a_relative_name_and_on_other_hosts_of_the_same_storage() -> None:
+    here_pool, there_pool = make_pool("VM", **NFS), make_pool("images", "/mnt/images", **NFS)
+    here, there = make_host("mercury", here_pool), make_host("jupiter", there_pool, make_pool("own", "/own"))
+    store(here, here_pool, make_volume("golden"), make_volume("beside", backing_path="golden"))
+    store(
+        there,
+        make_pool("own", "/own"),
+        make_volume("far", "own", "/own/far", backing_path="/mnt/images/golden"),
+    )
+    store(there, there_pool, make_volume("golden", "images", "/mnt/images/golden"))
+    assert usage.volumes_on_top(here, "VM", "golden") == ("beside", "far on jupiter")
+    assert usage.volumes_on_top(here, "VM", "beside") == ()
+
+
+def test_guest_that_reaches_the_same_network_storage_by_another_pool_of_this_host_counts() -> None:
+    host = make_host("mercury", make_pool("VM", **NFS), make_pool("again", "/mnt/again", **NFS))
+    make_guest(host, "roundabout", "/mnt/again/a.img")
+    assert names(host) == {"/pool/a.img": ["roundabout"]}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from hosts.models import OperationOutcome, StorageOperation
@@ -39,6 +41,24 @@ def test_lease_is_renewed_while_the_work_says_nothing(monkeypatch: pytest.Monkey
     with leased(operation):
         wait_until(lambda: lease(operation) > timezone.now(), 5, "the lease is renewed")
     assert "storage-lease" not in [thread.name for thread in storage_watch.threading.enumerate()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lease_is_renewed_again_after_the_database_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage_watch, "RENEW_EVERY_S", 0.02)
+    operation = make_operation(lease_until=timezone.now() - timedelta(minutes=1))
+    away: list[bool] = []
+
+    def now() -> Any:
+        if not away:
+            away.append(True)
+            raise OperationalError("the database is restarted")
+        return timezone.now()
+
+    monkeypatch.setattr(storage_watch, "timezone", SimpleNamespace(now=now))
+    with leased(operation):
+        wait_until(lambda: lease(operation) > timezone.now(), 5, "the lease is renewed")
+    assert away
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hosts.facts.codec import to_data
-from hosts.models import Contact, Guest, Host
+from hosts.models import Contact, Guest, Host, PoolTemplate
 from hosts.templatetags.ui import age_words, duration, size
 from hosts.views.outline import COOKIE, PAGE, parse_open
 from tests.hosts.views.conftest import host_facts, make_guest, make_host, pool
@@ -143,6 +143,15 @@ def test_pools_of_one_name_on_different_things_are_marked(person: Any) -> None:
 def test_palette_finds_hosts_guests_pools_and_uuids(person: Any, guest: Guest) -> None:
     for query in ("mercury", "web", "VM", str(guest.domain_uuid)):
         assert 'role="option"' in text(person, "palette", q=query), query
+
+
+def test_palette_jumps_to_the_pool_of_a_host_and_to_templates(person: Any, host: Host) -> None:
+    make_host("jupiter")
+    template = PoolTemplate.objects.create(name="VM", xml="<pool/>")
+    found = text(person, "palette", q="vm mercury")
+    assert reverse("hosts:pool", args=[host.pk, "VM"]) in found
+    assert "pool on jupiter" not in found
+    assert reverse("hosts:template", args=[template.pk]) in text(person, "palette", q="vm")
 
 
 def test_status_counts(person: Any, guest: Guest) -> None:
