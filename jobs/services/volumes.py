@@ -184,6 +184,9 @@ def _remove_one(migration: Migration, storage: StoragePort, entry: dict[str, Any
                 return ""
             if reason := _why_keep(migration, storage, entry, found):
                 return _leave(migration, entry, reason)
+            # Written before, though it says nothing new: who was taken over stops here, and deletes nothing of the
+            # next worker's.
+            mark(migration, target, layer, VolumeState(entry["state"]))
             storage.delete_volume(pool, name)
     except HostError as error:
         return _leave(migration, entry, error.message)

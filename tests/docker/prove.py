@@ -37,7 +37,15 @@ IMAGES = {
     "vm-migrate-proxy:1.22": "docker/proxy",
 }
 PRODUCT_USER = 10001  # Dockerfile
-WITH_HEALTH_CHECK = {"web", "worker-migrate", "worker-control", "worker-storage", "scheduler", "redis", "postgres"}
+WITH_HEALTH_CHECK = {
+    "web",
+    "worker-migrate",
+    "worker-control",
+    "worker-storage",
+    "scheduler",
+    "redis",
+    "postgres",
+}
 HEALTHY_WITHIN_S = 240
 MOVED_WITHIN_S = 180
 

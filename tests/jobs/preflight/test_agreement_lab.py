@@ -16,7 +16,7 @@ from tests.jobs.preflight.agreement.trial import Row, run_scenario
 from tests.jobs.preflight.agreement.unproven import UNPROVEN
 from tests.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.agreement]
 
 WRITE = "AGREEMENT_WRITE"
 ALL = list_scenarios()

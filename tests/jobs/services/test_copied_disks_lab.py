@@ -8,13 +8,14 @@ import pytest
 
 from jobs import queue
 from jobs.engine.phases import Phase
-from jobs.models import Migration
-from jobs.services import control, execution
+from jobs.models import Migration, StaleTransition
+from jobs.services import control, execution, volumes
 from tests.jobs.console import Console, check_ended_row
+from tests.jobs.rows import make_move
 from tests.jobs.services.copied_guest import IMAGES, LOCAL, MIB, Carrier, Disk
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 HERE, THERE = "mercury", "jupiter"
 COPY = {"storage": "copy-all", "suspend": True}  # stays paused there: nothing is written after the copy
@@ -336,3 +337,20 @@ def start_copying(console, guest, place: str):
     worker = console.start(migration)
     wait_for_disks(console, migration)
     return migration, worker
+
+
+def test_worker_that_was_taken_over_removes_nothing(console, carrier):
+    there, name = console.lab.hosts[THERE], "taken-over.img"
+    there.virsh("vol-create-as", "local", name, "1M", "--format", "raw")
+    row = make_move(
+        console.hosts[HERE], console.hosts[THERE], phase=Phase.ROLLING_BACK,
+        volumes_data=[
+            {"target": "vda", "layer": 0, "pool": "local", "name": name, "path": f"{LOCAL}/{name}",
+             "format": "raw", "capacity_bytes": MIB, "state": "created"},
+        ],
+    )  # fmt: skip
+    Migration.objects.filter(pk=row.pk).update(epoch=row.epoch + 1)  # another worker has it now
+    with pytest.raises(StaleTransition):
+        volumes.remove_created(row, console.hosts[THERE])
+    assert name in there.virsh("vol-list", "local")
+    there.virsh("vol-delete", "--pool", "local", name)

@@ -9,13 +9,14 @@ import pytest
 
 from jobs.engine.phases import Phase
 from jobs.models import Migration
+from jobs.services import offline_copy
 from tests.jobs.console import Console, OnHost, check_ended_row
 from tests.jobs.services import offline_site
 from tests.jobs.services.offline_site import IMAGES, OfflineSite
 from tests.lab.guest import LabGuest
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.storage]
 
 COPYING: dict[str, Any] = {"kind": "offline", "storage": "copy-all"}
 PHASES = ["queued", "preparing", "transferring", "confirming", "succeeded"]
@@ -67,7 +68,9 @@ def test_sparse_raw_disk_comes_along_and_the_guest_runs_there_with_its_data(site
 
 
 def test_qcow2_disk_goes_to_a_pool_of_another_name_and_its_source_is_removed(site: OfflineSite) -> None:
-    guest = site.make_guest(disk_format="qcow2", run_first=True)
+    guest = site.make_guest(disk_format="qcow2")
+    words = ["qemu-io", "-f", "qcow2", "-c", "write -P 7 3M 5M", str(guest.disk_path)]
+    site.hosts["mercury"].run(words)
     before = site.checksum("mercury", str(guest.disk_path))
     folder = site.make_pool("jupiter", "fast one")
     row = site.move(
@@ -80,8 +83,7 @@ def test_qcow2_disk_goes_to_a_pool_of_another_name_and_its_source_is_removed(sit
     assert not site.exists("mercury", str(guest.disk_path))
     assert there in site.hosts["jupiter"].virsh("domblklist", guest.name)
     assert "qcow2" in site.hosts["jupiter"].virsh("vol-dumpxml", "web 01.qcow2", "fast one")
-    site.hosts["jupiter"].virsh("start", guest.name, timeout=60)
-    guest.wait_until_answering()
+    site.hosts["jupiter"].virsh("start", guest.name, timeout=60)  # QEMU opens it
 
 
 def test_chain_brings_its_base_and_shares_it_with_the_next_guest(site: OfflineSite) -> None:
@@ -152,12 +154,13 @@ def test_two_disks_are_both_brought(site: OfflineSite) -> None:
 
 @pytest.mark.parametrize(("asked", "told"), [("jupiter", True), ("mercury", False)])
 def test_destination_takes_the_checksum_itself_where_it_can_be_asked(
-    site: OfflineSite, asked: str, told: bool
+    site: OfflineSite, asked: str, told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A login that leads to the wrong machine finds a file of the same name and contents there, and is not believed."""
+    monkeypatch.setattr(offline_copy, "ASKED_FROM_BYTES", 2**20)
     guest = site.make_guest()
     path = str(guest.disk_path)
-    site.write(path, 9, 3)
+    site.write(path, 9, 36)
     before = site.checksum("mercury", path)
     site.console.set_host("jupiter", probe_address=f"ssh://root@{site.hosts[asked].address}")
     row = site.move(guest, **COPYING)
@@ -165,3 +168,36 @@ def test_destination_takes_the_checksum_itself_where_it_can_be_asked(
     assert site.checksum("jupiter", path) == before == row.volumes_data[0]["checksum"].removeprefix("sha256:")
     assert row.volumes_data[0]["told_by_host"] == told
     assert site.checksum("mercury", path) == before
+
+
+def test_header_that_a_guest_wrote_into_its_raw_disk_brings_no_file_of_the_host_along(
+    site: OfflineSite,
+) -> None:
+    """libvirt takes such a file for a qcow2 and tells of a layer below it; what the guest is defined with counts."""
+    guest, base = site.make_guest(), site.make_base("others.qcow2")
+    path, mercury = str(guest.disk_path), site.hosts["mercury"]
+    mercury.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", path])
+    mercury.run(["truncate", "-s", "64M", path])
+    mercury.virsh("pool-refresh", "local")
+    assert base in mercury.virsh("vol-dumpxml", "carried.img", "local"), "libvirt believes it"
+    before = site.checksum("mercury", path)
+    row = site.move(guest, **COPYING, remove_source_disks=True, confirmed_name=guest.name)
+    check_moved(site, row)
+    assert site.checksum("jupiter", path) == before
+    assert [entry["name"] for entry in row.volumes_data] == ["carried.img"]
+    assert not site.exists("jupiter", base)
+    assert site.exists("mercury", base), "it was never this guest's"
+
+
+def test_image_that_keeps_its_data_in_another_file_is_not_moved_without_it(site: OfflineSite) -> None:
+    guest = site.make_guest(disk_format="qcow2")
+    path, mercury = str(guest.disk_path), site.hosts["mercury"]
+    mercury.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={IMAGES}/data.raw", path, "64M"]
+    )
+    mercury.virsh("pool-refresh", "local")
+    row = site.move(guest, **COPYING)
+    assert row.phase == Phase.FAILED
+    assert "keeps its data in another file" in row.error_text
+    assert list(site.console.on_hosts(row.domain_uuid)) == ["mercury"]
+    assert not site.exists("jupiter", path)
