@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from hosts.facts.domain import parse_domain
-from jobs.engine.destination_xml import plan_listen_rewrites, render_destination_xml
+from jobs.engine.destination_xml import Rewrites, plan_listen_rewrites, render_destination_xml
 from jobs.engine.virsh_line import XML_FILES, render_carrying_lines, render_virsh_arguments
 from jobs.engine.volumes import PlannedVolume
 from jobs.options import Control, Kind, MoveOptions, Storage, check_options
@@ -168,7 +168,6 @@ REFUSED = [
     {**TUNNEL, "listen_address": "::"},
     {**TUNNEL, "kind": Kind.OFFLINE},
     {"kind": Kind.OFFLINE, "persistent": False, "undefine_source": False},
-    {"kind": Kind.OFFLINE, **COPY},
     {"migrate_uri": "10.99.0.1"},
     {"tls_destination": "jupiter"},
     {"persistent": False, "undefine_source": False, "persistent_xml": "<domain/>"},
@@ -232,7 +231,7 @@ def test_a_console_bound_to_the_source_listens_at_the_destination(lab: Lab, cons
     assert "Cannot assign requested address" in plain.stderr
     live = mercury.virsh("dumpxml", "--migratable", "--security-info", name)
     kept = mercury.virsh("dumpxml", "--inactive", "--security-info", name)
-    rewrites = plan_listen_rewrites(parse_domain(live), MoveOptions(), jupiter.address)
+    rewrites = Rewrites(listen=plan_listen_rewrites(parse_domain(live), MoveOptions(), jupiter.address))
     made = render_destination_xml(MoveOptions(), rewrites, live, kept)
     assert made is not None
     for file, text in zip(XML_FILES.values(), (made.live, made.persistent), strict=True):
