@@ -36,7 +36,9 @@ def revived_daemons(request: pytest.FixtureRequest) -> None:
         return
     for name, host in request.getfixturevalue("lab").hosts.items():
         if host.libvirtd_pid() is None:
-            warnings.warn(f"libvirtd of {name} had ended before this test and was started again", stacklevel=1)
+            warnings.warn(
+                f"libvirtd of {name} had ended before this test and was started again", stacklevel=1
+            )
             host.repair()
 
 
