@@ -13,6 +13,7 @@ from hosts.driver.errors import is_code
 from hosts.driver.parallel import read_all
 from hosts.driver.storage_finding import asking, find_pool, get_pool, storing
 from hosts.errors import OperationFailed, Refused
+from hosts.facts.edits import add_running_permissions
 from hosts.facts.pool_drift import compare_definitions
 from hosts.facts.storage import PoolFacts, parse_pool
 from hosts.facts.xml import outer_xml, parse_xml, text_of
@@ -181,7 +182,8 @@ def _read(pool: Any) -> PoolReading:
         persistent=persistent,
         autostart=persistent and bool(pool.autostart()),
     )
-    return PoolReading(facts, str(pool.XMLDesc(INACTIVE)) if persistent else "", str(live))
+    definition = add_running_permissions(str(pool.XMLDesc(INACTIVE)), str(live)) if persistent else ""
+    return PoolReading(facts, definition, str(live))
 
 
 def _understood(host: str, xml: str) -> tuple[etree._Element, PoolFacts]:

@@ -69,6 +69,20 @@ def render_twin_pool(pool_xml: str) -> str:
     return outer_xml(root)
 
 
+def add_running_permissions(definition_xml: str, live_xml: str) -> str:
+    """The definition with the permissions that the running pool tells, where it names none itself.
+
+    libvirt writes them into a definition when the pool starts and forgets them with the daemon: the same pool would
+    differ from itself. Raises ValueError.
+    """
+    root, live = parse_xml(definition_xml, root="pool"), parse_xml(live_xml, root="pool")
+    target, told = root.find("target"), live.find("target/permissions")
+    if target is None or told is None or target.find("permissions") is not None:
+        return definition_xml
+    target.append(told)
+    return outer_xml(root)
+
+
 def render_volume(
     pool_type: str,
     name: str,

@@ -6,6 +6,7 @@ import pytest
 from lxml import etree
 
 from hosts.facts.edits import (
+    add_running_permissions,
     find_cache,
     find_media,
     render_cache_none,
@@ -13,6 +14,7 @@ from hosts.facts.edits import (
     render_twin_pool,
     render_volume,
 )
+from hosts.facts.storage import parse_pool
 
 # As `virsh dumpxml --inactive --security-info` writes it, with what is easily lost: secrets, metadata, another
 # namespace, odd characters.
@@ -101,3 +103,16 @@ def test_volume_is_sparse_where_the_pool_keeps_files_and_only_there() -> None:
         "<allocation unit='bytes'>0</allocation><target><format type='raw'/></target></volume>"
     )
     assert "allocation" not in render_volume("logical", "lv", "raw", 1024)
+
+
+NO_PERMISSIONS = "<pool type='dir'><name>a</name><target><path>/a</path></target></pool>"
+PERMISSIONS = "<permissions><mode>0755</mode><owner>0</owner><group>0</group></permissions>"
+
+
+def test_definition_takes_the_permissions_that_the_running_pool_tells() -> None:
+    running = NO_PERMISSIONS.replace("</target>", f"{PERMISSIONS}</target>")
+    assert parse_pool(add_running_permissions(NO_PERMISSIONS, running)).target_path == "/a"
+    assert PERMISSIONS in add_running_permissions(NO_PERMISSIONS, running)
+    own = running.replace("0755", "0711")
+    assert add_running_permissions(own, running) == own
+    assert add_running_permissions(NO_PERMISSIONS, NO_PERMISSIONS) == NO_PERMISSIONS
