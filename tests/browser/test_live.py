@@ -55,11 +55,11 @@ def test_silent_server_is_said_and_page_catches_up_when_it_returns(clean_lab, pa
     expect(page.locator("#live")).to_contain_text(
         re.compile(r"not live since \d\d:\d\d:\d\d"), timeout=40_000
     )
-    expect(page.locator("#dock-rows")).to_have_css("opacity", "0.6")
-    expect(page.locator(".move-live")).to_have_css("opacity", "0.6")
+    expect(page.locator("#dock-rows")).to_have_css("filter", "saturate(0.15)")
+    expect(page.locator(".move-live")).to_have_css("filter", "saturate(0.15)")
     resume()
     expect(page.locator("#live")).to_have_text("live", timeout=40_000)
-    expect(page.locator("#dock-rows")).to_have_css("opacity", "1")
+    expect(page.locator("#dock-rows")).to_have_css("filter", "none")
     screens.expect_ended(row, "moved")
     expect(page.locator(".move-live .outcome")).to_have_text("moved")
     expect(screens.tree_guest(page, "web07", "jupiter")).to_be_visible()
