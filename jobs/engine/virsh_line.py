@@ -63,15 +63,15 @@ def render_carrying_lines(source_uri: str, destination_uri: str, volume: Planned
     return shlex.join(made), f"{shlex.join(read)} | {shlex.join(write)}"
 
 
-def virsh_notes(options: MoveOptions) -> tuple[str, ...]:
+def virsh_notes(options: MoveOptions, line: str) -> tuple[str, ...]:
     """What must be known beside the line: where it differs from what this product does."""
-    return tuple(_list_notes(options))
+    return tuple(_list_notes(options, line))
 
 
-def _list_notes(options: MoveOptions) -> Iterator[str]:
-    for file in dict.fromkeys(_xml_file(field, options) for field in XML_FILES):
-        if file:
-            yield f"Save the changed definition as {file} first."
+def _list_notes(options: MoveOptions, line: str) -> Iterator[str]:
+    # Asked of the line: a definition is changed by a map of disks as well as by hand.
+    if files := [file for file in XML_FILES.values() if file in line.split()]:
+        yield f"Save the changed definition as {' and '.join(files)} first."
     if options.timeout_s is not None or options.postcopy_after_precopy:
         yield "virsh must stay running: it is virsh itself that acts after the time or the first pass."
     if options.kind is Kind.OFFLINE and options.storage is not Storage.SHARED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hosts.models import Guest, Host
+from jobs.engine.virsh_line import virsh_notes
 from jobs.models import Migration
 from jobs.options import Kind, MoveOptions, Storage
 from jobs.preflight.findings import Finding, Severity, Verdict
@@ -138,6 +139,11 @@ def find_line(guest: Guest, board: Board, chosen: CandidateView | None) -> str:
     if chosen is None:
         return ""
     return preflight.render_line(board.stored, guest, chosen.host, chosen.options)
+
+
+def find_notes(chosen: CandidateView | None, line: str) -> tuple[str, ...]:
+    """Where that line does something else than this product does."""
+    return virsh_notes(chosen.options, line) if chosen is not None and line else ()
 
 
 def suggest_options(guest: Guest, destination: Host | None = None) -> MoveOptions:

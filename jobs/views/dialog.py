@@ -142,11 +142,13 @@ def _outcome(
     why_off = dialog_view.refusal(chosen, board.active)
     if problems and (unchecked or not why_off):
         why_off = "Correct what is marked above."
+    line = dialog_view.find_line(guest, board, chosen)
     return {
         "guest": guest,
         "board": board,
         "chosen": chosen,
-        "virsh_line": dialog_view.find_line(guest, board, chosen),
+        "virsh_line": line,
+        "virsh_notes": dialog_view.find_notes(chosen, line),
         "waiting": board.waiting or (chosen is not None and chosen.evaluation.waiting),
         "problems": problems,
         "why_off": why_off,

@@ -11,7 +11,10 @@ import pytest
 
 from hosts.driver.connection import Connection, open_connection
 from hosts.ports import ConnectionSpec
+from hosts.storage_ports import StoragePort
+from tests.hosts.storage_lab import IMAGES, bring_up
 from tests.lab import Lab
+from tests.lab.host import LabHost
 
 DATA = Path(__file__).parents[1] / "data" / "hosts"
 
@@ -59,3 +62,25 @@ def connect(spec_for: SpecFor) -> Iterator[Callable[..., Connection]]:
     yield make
     for connection in opened:
         connection.close()
+
+
+@pytest.fixture
+def mercury(clean_lab: Lab) -> LabHost:
+    return clean_lab.hosts["mercury"]
+
+
+@pytest.fixture
+def storage(mercury: LabHost, connect: Callable[..., Connection]) -> StoragePort:
+    return connect("mercury").storage
+
+
+@pytest.fixture
+def full_pool(storage: StoragePort, mercury: LabHost) -> Iterator[str]:
+    """A pool with room for 8 MiB."""
+    mercury.run(["mkdir", "-p", f"{IMAGES}/small"])
+    mercury.run(["mount", "-t", "tmpfs", "-o", "size=8m", "small", f"{IMAGES}/small"])
+    bring_up(storage, "small")
+    yield "small"
+    mercury.virsh("pool-destroy", "small", check=False)
+    mercury.run(["umount", "-l", f"{IMAGES}/small"], check=False)
+    mercury.run(["rm", "-rf", f"{IMAGES}/small"])

@@ -30,11 +30,6 @@ def mercury(clean_lab: Lab) -> Iterator[LabHost]:
         host.virsh("secret-undefine", words.split()[0])
 
 
-@pytest.fixture
-def storage(mercury: LabHost, connect: Connect) -> Storage:
-    return connect("mercury").storage
-
-
 def done_then_harmless(change: Callable[[], Change]) -> Change:
     """Done, and done again without doing anything."""
     first, second = change(), change()

@@ -18,8 +18,7 @@ from hosts.driver.storage import Storage
 from hosts.driver.storage_folders import FORGOTTEN_AFTER_S
 from hosts.errors import HostUnreachable, OperationFailed, OutcomeUnknown, Refused
 from hosts.storage_ports import PASSING_POOL_PREFIX, Hole, Piece, Preallocation, VolumeOrder
-from tests.hosts.storage_lab import IMAGES, MIB, bring_up, contents, flat
-from tests.lab import Lab
+from tests.hosts.storage_lab import IMAGES, MIB, contents, flat
 from tests.lab.host import LabHost
 from tests.waiting import wait_until
 
@@ -39,28 +38,6 @@ HOLED: tuple[Piece, ...] = (
     NOISE,
 )
 LOST_WITHIN_S = 10
-
-
-@pytest.fixture
-def mercury(clean_lab: Lab) -> LabHost:
-    return clean_lab.hosts["mercury"]
-
-
-@pytest.fixture
-def storage(mercury: LabHost, connect: Connect) -> Storage:
-    return connect("mercury").storage
-
-
-@pytest.fixture
-def full_pool(storage: Storage, mercury: LabHost) -> Iterator[str]:
-    """A pool with room for 8 MiB."""
-    mercury.run(["mkdir", "-p", f"{IMAGES}/small"])
-    mercury.run(["mount", "-t", "tmpfs", "-o", "size=8m", "small", f"{IMAGES}/small"])
-    bring_up(storage, "small")
-    yield "small"
-    mercury.virsh("pool-destroy", "small", check=False)
-    mercury.run(["umount", "-l", f"{IMAGES}/small"], check=False)
-    mercury.run(["rm", "-rf", f"{IMAGES}/small"])
 
 
 def raw(storage: Storage, name: str, size: int = 16 * MIB) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -11,7 +11,6 @@ from hosts.driver.storage import Storage
 from hosts.errors import HostError, OperationFailed, Refused
 from hosts.storage_ports import Preallocation, VolumeOrder, WipeAlgorithm
 from tests.hosts.storage_lab import IMAGES, MIB, bring_up, contents
-from tests.lab import Lab
 from tests.lab.host import LabHost
 
 pytestmark = [pytest.mark.lab, pytest.mark.storage]
@@ -22,28 +21,6 @@ GUEST = """<domain type='qemu'><name>user</name><memory unit='MiB'>32</memory>
 <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
 <devices><controller type='usb' model='none'/><disk type='{type}' device='disk'>
 <driver name='qemu' type='{format}'/><source {source}/><target dev='vda' bus='virtio'/></disk></devices></domain>"""
-
-
-@pytest.fixture
-def mercury(clean_lab: Lab) -> LabHost:
-    return clean_lab.hosts["mercury"]
-
-
-@pytest.fixture
-def storage(mercury: LabHost, connect: Connect) -> Storage:
-    return connect("mercury").storage
-
-
-@pytest.fixture
-def full_pool(storage: Storage, mercury: LabHost) -> Iterator[str]:
-    """A pool with room for 8 MiB."""
-    mercury.run(["mkdir", "-p", f"{IMAGES}/small"])
-    mercury.run(["mount", "-t", "tmpfs", "-o", "size=8m", "small", f"{IMAGES}/small"])
-    bring_up(storage, "small")
-    yield "small"
-    mercury.virsh("pool-destroy", "small", check=False)
-    mercury.run(["umount", "-l", f"{IMAGES}/small"], check=False)
-    mercury.run(["rm", "-rf", f"{IMAGES}/small"])
 
 
 def define(host: LabHost, *, source: str, type: str = "file", format: str = "qcow2") -> None:  # noqa: A002

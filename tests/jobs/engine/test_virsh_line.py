@@ -94,6 +94,11 @@ def test_the_shell_gives_back_the_arguments(name, options):
 
 
 def test_notes_say_what_the_line_cannot():
-    notes = virsh_notes(MoveOptions(destination_xml="<domain/>", timeout_s=3))
+    options = MoveOptions(destination_xml="<domain/>", timeout_s=3)
+    notes = virsh_notes(options, render_virsh_line("web01", SOURCE, PEER, options))
     assert [note.split()[0] for note in notes] == ["Save", "virsh", "virsh"]
-    assert virsh_notes(MoveOptions(undefine_source=False)) == ()
+    assert notes[0] == "Save the changed definition as destination.xml first."
+    mapped = render_virsh_line("web01", SOURCE, PEER, MoveOptions(), changed=True)
+    assert "destination.xml and persistent.xml" in virsh_notes(MoveOptions(), mapped)[0]
+    plain = MoveOptions(undefine_source=False)
+    assert virsh_notes(plain, render_virsh_line("web01", SOURCE, PEER, plain)) == ()
