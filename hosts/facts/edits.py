@@ -79,8 +79,8 @@ def add_running_permissions(definition_xml: str, live_xml: str) -> str:
     target, told = root.find("target"), live.find("target/permissions")
     if target is None or told is None or target.find("permissions") is not None:
         return definition_xml
-    target.append(told)
-    return outer_xml(root)
+    # As text, so that the rest stays as the host wrote it; libvirt writes exactly one end of a target.
+    return definition_xml.replace("</target>", f"{outer_xml(told).strip()}</target>", 1)
 
 
 def render_volume(

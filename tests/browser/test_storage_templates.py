@@ -204,3 +204,45 @@ def test_nfs_walk_ends_in_a_form_that_is_filled_in(still_lab, no_templates, page
     expect(page.locator("#id_pool-source_dir")).to_have_value("/srv/two words")
     expect(page.get_by_role("checkbox", name="mercury")).to_be_checked()
     expect(page.locator("#id_xml")).to_have_value(re.compile('<format type="nfs"/>'))
+
+
+FORGET_GROUPS = "from hosts.models import HostGroup\nHostGroup.objects.all().delete()"
+
+
+def test_pool_of_a_host_is_imported_and_reaches_a_group(clean_lab, product, no_templates, page):
+    """The worker reads the definition; the group's hosts follow."""
+    product.run_python(FORGET_GROUPS)
+    clean_lab.hosts["mercury"].virsh("pool-define-as", "taken", "dir", "--target", "/var/lib/libvirt/taken")
+    page.goto("/hosts/")
+    page.locator("#main").get_by_role("button", name=re.compile("Refresh")).first.click()
+    page.goto("/storage/groups/")
+    page.get_by_role("link", name=re.compile("Add (the first )?group")).click()
+    page.get_by_label("Name", exact=True).fill("rack 3 <b>")
+    for host in ("mercury", "jupiter"):
+        page.get_by_role("checkbox", name=host).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#page-groups")).to_contain_text("rack 3 <b>")
+
+    choose_pool_to_import(page, "taken")
+    expect(page.locator("#template-form")).to_be_visible()
+    expect(page.locator("#id_pool-target_path")).to_have_value("/var/lib/libvirt/taken")
+    page.get_by_role("checkbox", name=re.compile("rack 3")).check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    rows = page.locator("#template-host-rows tr")
+    expect(rows).to_have_count(2)
+    for host in ("mercury", "jupiter"):
+        rows.filter(has_text=host).get_by_role("checkbox").check()
+    apply_everywhere(page)
+    expect(page.locator("#run-live .card[data-outcome=done]")).to_have_count(2, timeout=APPLIED_WITHIN_MS)
+    for host in clean_lab.hosts.values():
+        assert "running" in host.virsh("pool-info", "taken")
+    product.run_python(FORGET_GROUPS)
+
+
+def choose_pool_to_import(page: Page, name: str) -> None:
+    """The page lists what the hosts have told; a pool defined a moment ago is told within seconds."""
+    place = page.locator("#id_place")
+    page.goto("/storage/templates/import/")
+    expect(place.locator("option", has_text=f"{name} (dir)")).to_have_count(1)
+    place.select_option(label=f"{name} (dir)")
+    page.locator("#import-host").get_by_role("button", name="Import").click()

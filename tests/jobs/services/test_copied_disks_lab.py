@@ -85,6 +85,17 @@ def test_disks_go_to_another_pool_and_name(console, carrier):
     assert sources(console, THERE, guest.name) == expected
 
 
+def test_a_disk_goes_from_a_folder_to_network_storage(console, carrier):
+    path, there = f"{LOCAL}/typed.img", f"{IMAGES}/VM/typed 2.img"
+    carrier.image(HERE, path)
+    guest = carrier.guest(HERE, "typed", Disk("vda", path))
+    carrier.files.append((console.lab.hosts[THERE], there))
+    migration = console.move(guest, HERE, THERE, storage_map=["vda=VM/typed 2.img"], **COPY)
+    check_moved(migration)
+    assert sources(console, THERE, guest.name, "--inactive") == [there]
+    assert carrier.contents(THERE, there) == carrier.contents(HERE, path)
+
+
 def test_a_whole_copy_of_layers_is_one_image(console, carrier):
     base, top = f"{LOCAL}/whole-base.img", f"{LOCAL}/whole.qcow2"
     carrier.image(HERE, base)
